@@ -1,0 +1,59 @@
+# Hulotte. `make run` builds and starts it; `make test` is everything that CI runs.
+# Needed: Go 1.26 or newer, Node 20.19 or newer. The tests also use a few Debian packages: `make deps`.
+
+GO  ?= go
+NPM ?= npm
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/test-results -prune -o -type f -print 2>/dev/null)
+
+.PHONY: run
+run: build ## build the web UI and the binary, and start it
+	./bin/hulotte $(ARGS)
+
+.PHONY: build
+build: web ## build bin/hulotte with the web UI inside
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/hulotte ./cmd/hulotte
+
+.PHONY: web
+web: web/dist/index.html ## build the web UI into web/dist
+
+web/dist/index.html: web/node_modules/.installed $(WEB_SOURCES)
+	cd web && $(NPM) run --silent build
+	@touch $@
+
+web/node_modules/.installed: web/package-lock.json
+	cd web && $(NPM) ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: test
+test: web/node_modules/.installed ## everything that CI runs; closes with 'N passed, N failed'
+	$(GO) run ./test/suite $(STEPS)
+
+.PHONY: lint
+lint: ## format, vet and golangci-lint
+	$(GO) run ./test/suite format vet lint
+
+.PHONY: bench
+bench: ## Go benchmarks (CPU and bytes; wall times are for orientation only)
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME each
+	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
+	  for t in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/p' $$f); do \
+	    echo "$$t in $$f"; $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f); \
+	  done; done
+
+.PHONY: deps
+deps: ## install the Debian packages that the tests use (needs root)
+	.ci/deps
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin web/dist/assets web/dist/index.html* web/test-results
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'

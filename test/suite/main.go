@@ -1,0 +1,132 @@
+// Command suite runs everything that `make test` promises, one step after the other, goes on after a failure so
+// that one run shows all of them, and ends with the line "N passed, N failed".
+//
+//	go run ./test/suite            # all steps
+//	go run ./test/suite go race    # only these
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// racePackages hold goroutines that share memory; the race detector costs too much to run everywhere.
+var racePackages = []string{
+	"./app/...", "./api/...", "./collect/...", "./config/...", "./ingest/...", "./internal/...", "./query/...", "./rule/...", "./store/...",
+}
+
+// step is one command of the suite.
+type step struct {
+	name string
+	args []string
+	dir  string
+	env  []string
+	// count reads the results of a test runner; nil counts the step itself as one.
+	count func(out []byte) (tally, error)
+	// results is a file that the command writes for count; empty gives count the standard output.
+	results string
+	// quiet keeps a machine-readable standard output off the terminal.
+	quiet bool
+}
+
+// golangciVersion is run from its module, so that a fresh machine needs nothing installed.
+const golangciVersion = "v2.15.0"
+
+func steps() []step {
+	bin, err := os.Getwd()
+	if err != nil {
+		bin = "."
+	}
+	withBinary := []string{"HULOTTE_BIN=" + bin + "/bin/hulotte"}
+	return []step{
+		{name: "format", args: []string{"sh", "-c", `test -z "$(gofmt -l . | tee /dev/stderr)"`}},
+		{name: "web-check", dir: "web", args: []string{"npm", "run", "--silent", "check"}},
+		{name: "web-unit", dir: "web", args: []string{"npx", "vitest", "run", "--reporter=default", "--reporter=json", "--outputFile=test-results/vitest.json"}, results: "web/test-results/vitest.json", count: countVitest},
+		{name: "build", args: []string{"make", "--no-print-directory", "build"}},
+		{name: "vet", args: []string{"go", "vet", "./..."}},
+		{name: "lint", args: []string{"go", "run", "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@" + golangciVersion, "run", "./..."}},
+		{name: "go", args: []string{"go", "test", "-json", "./..."}, env: withBinary, count: countGo, quiet: true},
+		{name: "race", args: append([]string{"go", "test", "-race", "-short", "-json"}, racePackages...), env: withBinary, count: countGo, quiet: true},
+		{name: "browser", dir: "web", args: []string{"npx", "playwright", "test", "--reporter=list,json"}, env: append(withBinary, "PLAYWRIGHT_JSON_OUTPUT_NAME=test-results/playwright.json"), results: "web/test-results/playwright.json", count: countPlaywright},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	all := steps()
+	only := os.Args[1:]
+	for _, name := range only {
+		if !slices.ContainsFunc(all, func(s step) bool { return s.name == name }) {
+			fmt.Fprintf(os.Stderr, "suite: no step %q\n", name)
+			os.Exit(2)
+		}
+	}
+	var total tally
+	var lines []string
+	for _, s := range all {
+		if len(only) > 0 && !slices.Contains(only, s.name) {
+			continue
+		}
+		start := time.Now()
+		fmt.Printf("\n=== %s: %s\n", s.name, strings.Join(s.args, " "))
+		t := s.run(ctx)
+		total.add(t)
+		lines = append(lines, fmt.Sprintf("%-10s %5d passed %4d failed %4d skipped  %4.0f s", s.name, t.passed, t.failed, t.skipped, time.Since(start).Seconds()))
+	}
+	fmt.Printf("\n%s\n", strings.Join(lines, "\n"))
+	for _, reason := range total.leftOut() {
+		fmt.Println(reason)
+	}
+	fmt.Printf("\n%d passed, %d failed, %d skipped\n", total.passed, total.failed, total.skipped)
+	if total.failed > 0 || total.passed == 0 {
+		os.Exit(1)
+	}
+}
+
+// run executes the step and returns its tally; a command that failed without a failed test counts as one failure.
+func (s step) run(ctx context.Context) tally {
+	cmd := exec.CommandContext(ctx, s.args[0], s.args[1:]...)
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), s.env...)
+	cmd.Stderr = os.Stderr
+	if s.results != "" {
+		_ = os.Remove(s.results) // an old file must not count; it may not exist
+	}
+	out, err := runTee(cmd, s.quiet)
+	if s.count == nil {
+		return verdict(err)
+	}
+	if s.results != "" {
+		var readErr error
+		if out, readErr = os.ReadFile(s.results); readErr != nil {
+			fmt.Fprintf(os.Stderr, "%s: no results: %v\n", s.name, readErr)
+			return tally{failed: 1}
+		}
+	}
+	t, countErr := s.count(out)
+	if countErr != nil {
+		fmt.Fprintf(os.Stderr, "%s: cannot read the results: %v\n", s.name, countErr)
+		t.failed++
+	}
+	if err != nil && t.failed == 0 {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", s.name, err)
+		t.failed++
+	}
+	return t
+}
+
+func verdict(err error) tally {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "FAILED: %v\n", err)
+		return tally{failed: 1}
+	}
+	return tally{passed: 1}
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// tally counts test results.
+type tally struct {
+	passed, failed, skipped int
+	// reasons are the lines that say why a test was left out, without repeats.
+	reasons map[string]bool
+}
+
+func (t *tally) add(o tally) {
+	t.passed += o.passed
+	t.failed += o.failed
+	t.skipped += o.skipped
+	for r := range o.reasons {
+		t.because(r)
+	}
+}
+
+func (t *tally) because(reason string) {
+	if t.reasons == nil {
+		t.reasons = map[string]bool{}
+	}
+	t.reasons[reason] = true
+}
+
+func (t *tally) leftOut() []string { return slices.Sorted(maps.Keys(t.reasons)) }
+
+// runTee runs the command and returns its standard output, which is shown as it comes unless quiet.
+func runTee(cmd *exec.Cmd, quiet bool) ([]byte, error) {
+	var buf bytes.Buffer
+	cmd.Stdout = io.Writer(&buf)
+	if !quiet {
+		cmd.Stdout = io.MultiWriter(&buf, os.Stdout)
+	}
+	err := cmd.Run()
+	return buf.Bytes(), err
+}
+
+// goEvent is one line of `go test -json` (see `go doc test2json`).
+type goEvent struct {
+	Action     string
+	Package    string
+	ImportPath string // of a build-output event
+	Test       string
+	Output     string
+	Elapsed    float64
+}
+
+// countGo counts tests and subtests, and prints the output of what failed.
+func countGo(out []byte) (tally, error) {
+	var t tally
+	output := map[string][]string{}
+	dec := json.NewDecoder(bytes.NewReader(out))
+	for dec.More() {
+		var e goEvent
+		if err := dec.Decode(&e); err != nil {
+			return t, err
+		}
+		key := e.Package + e.ImportPath + " " + e.Test
+		switch e.Action {
+		case "output", "build-output":
+			output[key] = append(output[key], e.Output)
+		case "pass":
+			if e.Test != "" {
+				t.passed++
+			} else {
+				fmt.Printf("ok    %s %.1f s\n", e.Package, e.Elapsed)
+			}
+			delete(output, key)
+		case "skip":
+			if e.Test != "" {
+				t.skipped++
+				t.noteSkip(output[key])
+			}
+		case "fail", "build-fail":
+			// A package fails with its tests; it counts only when it failed by itself (build, panic, TestMain).
+			if e.Test != "" || !hasFailedTest(output, e.Package) {
+				t.failed++
+			}
+			fmt.Printf("FAIL  %s\n%s", key, strings.Join(output[key], ""))
+		}
+	}
+	return t, nil
+}
+
+func hasFailedTest(output map[string][]string, pkg string) bool {
+	for key := range output {
+		if strings.HasPrefix(key, pkg+" ") && key != pkg+" " && strings.Contains(strings.Join(output[key], ""), "--- FAIL") {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tally) noteSkip(output []string) {
+	for _, line := range output {
+		if _, reason, ok := strings.Cut(line, "LEFT OUT: "); ok {
+			t.because("LEFT OUT: " + strings.TrimSpace(reason))
+		}
+	}
+}
+
+// countVitest reads the report of vitest's json reporter.
+func countVitest(out []byte) (tally, error) {
+	var r struct {
+		NumPassedTests, NumFailedTests, NumPendingTests int
+		NumFailedTestSuites                             int
+	}
+	if err := json.Unmarshal(out, &r); err != nil {
+		return tally{}, err
+	}
+	t := tally{passed: r.NumPassedTests, failed: r.NumFailedTests, skipped: r.NumPendingTests}
+	if t.failed == 0 {
+		t.failed = r.NumFailedTestSuites
+	}
+	return t, nil
+}
+
+// countPlaywright reads the report of Playwright's json reporter. A flaky test, one that passed when it was
+// tried again, counts as failed.
+func countPlaywright(out []byte) (tally, error) {
+	var r struct {
+		Stats  struct{ Expected, Unexpected, Flaky, Skipped int }
+		Errors []struct{ Message string }
+	}
+	if err := json.Unmarshal(out, &r); err != nil {
+		return tally{}, err
+	}
+	return tally{passed: r.Stats.Expected, failed: r.Stats.Unexpected + r.Stats.Flaky + len(r.Errors), skipped: r.Stats.Skipped}, nil
+}
