@@ -1,0 +1,161 @@
+// Package gather reads what Hulotte collects by itself (its host, processes, containers, its own metrics) on a
+// clock, and appends it as Prometheus would after a scrape: job and instance labels, up and the scrape_*
+// series, staleness markers, metadata, exemplars and aligned timestamps.
+//
+// A Loop has a fixed list of sources. Each runs on its own, so a source that hangs (a stat on a dead NFS server)
+// costs one waiting goroutine and its own up=0, and nothing to the others. The steady state appends by cached
+// series references and allocates nothing per sample.
+package gather
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/storage"
+)
+
+// Appendable is where samples go.
+type Appendable = storage.AppendableV2
+
+// Source is one thing that is gathered: the counterpart of a scrape target.
+type Source struct {
+	Job      string // label job: required; Job and Instance together are unique in a Loop
+	Instance string // label instance: required
+
+	// Labels are added to every series; job, instance and names that begin with __ are refused.
+	Labels map[string]string
+
+	// Gatherer is called from one goroutine at a time. It may return families together with an error: those are
+	// kept and the error is shown as a warning. An error without families fails the gather (up is 0).
+	Gatherer prometheus.Gatherer
+
+	Interval time.Duration // between two gathers; 0 is 10 s
+	Timeout  time.Duration // after which a gather has failed; 0, or more than the interval, is the interval
+
+	// ClassicHistograms keeps the classic buckets of a histogram that also has native ones.
+	ClassicHistograms bool
+}
+
+// Options of a Loop. The zero value works.
+type Options struct {
+	MaxConcurrent  int // gathers that run at once; 0 is 4. One that timed out no longer counts.
+	MaxSamples     int // samples of one gather of one source, above which it fails; 0 is 100,000
+	MaxSeriesBytes int // bytes of one series' label names and values, above which it is dropped; 0 is 16 KiB
+
+	// OnGathered is called after what a source gave was committed, from that source's goroutine: it must return
+	// quickly and must not call the Loop. source is the job, t the samples' timestamp.
+	OnGathered func(source string, t time.Time)
+}
+
+const (
+	defaultInterval = 10 * time.Second
+	minInterval     = 100 * time.Millisecond // below it the machine would watch itself watching
+
+	defaultMaxConcurrent  = 4
+	defaultMaxSamples     = 100_000
+	defaultMaxSeriesBytes = 16 << 10
+)
+
+// Loop gathers its sources until its Run ends. Status and Metadata may be called at any time.
+type Loop struct {
+	workers []*worker
+	log     *slog.Logger
+	metrics *metrics
+}
+
+// New returns a Loop over the sources, or an error that names the wrong field. It starts nothing.
+func New(opts Options, sources []Source, to Appendable, log *slog.Logger, reg prometheus.Registerer) (*Loop, error) {
+	opts = opts.withDefaults()
+	m := newMetrics()
+	slots := make(chan struct{}, opts.MaxConcurrent)
+	l := &Loop{log: log, metrics: m}
+	seen := map[[2]string]bool{}
+	for i, s := range sources {
+		s, err := s.withDefaults()
+		if err != nil {
+			return nil, fmt.Errorf("source %d (job %q): %w", i, s.Job, err)
+		}
+		if id := [2]string{s.Job, s.Instance}; seen[id] {
+			return nil, fmt.Errorf("source %d: job %q and instance %q are taken by another source: their up series would clash", i, s.Job, s.Instance)
+		} else {
+			seen[id] = true
+		}
+		l.workers = append(l.workers, newWorker(s, opts, to, slots, log, m))
+	}
+	if reg != nil {
+		if err := reg.Register(m); err != nil {
+			return nil, fmt.Errorf("cannot register the metrics of gather: %w", err)
+		}
+	}
+	return l, nil
+}
+
+// Run gathers every source at once, then each at its interval, until ctx ends; then it writes staleness markers
+// for what it had, and returns nil. A gather that hangs at that moment is left behind, and said so in the log.
+func (l *Loop) Run(ctx context.Context) error {
+	start := time.Now()
+	var wg sync.WaitGroup
+	for _, w := range l.workers {
+		wg.Go(func() { w.run(ctx, start) })
+	}
+	wg.Wait()
+	return nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxConcurrent <= 0 {
+		o.MaxConcurrent = defaultMaxConcurrent
+	}
+	if o.MaxSamples <= 0 {
+		o.MaxSamples = defaultMaxSamples
+	}
+	if o.MaxSeriesBytes <= 0 {
+		o.MaxSeriesBytes = defaultMaxSeriesBytes
+	}
+	return o
+}
+
+func (s Source) withDefaults() (Source, error) {
+	if s.Job == "" {
+		return s, errors.New("Job is empty: name what is gathered, as in \"node\"")
+	}
+	if s.Instance == "" {
+		return s, errors.New("Instance is empty: give the host's name")
+	}
+	if s.Gatherer == nil {
+		return s, errors.New("Gatherer is nil")
+	}
+	if s.Interval == 0 {
+		s.Interval = defaultInterval
+	}
+	if s.Interval < minInterval {
+		return s, fmt.Errorf("Interval is %s: it must be at least %s", s.Interval, minInterval)
+	}
+	if s.Timeout < 0 {
+		return s, fmt.Errorf("Timeout is %s: it cannot be negative", s.Timeout)
+	}
+	if s.Timeout == 0 || s.Timeout > s.Interval {
+		s.Timeout = s.Interval
+	}
+	return s, s.checkLabels()
+}
+
+func (s Source) checkLabels() error {
+	for name, value := range s.Labels {
+		switch n := model.LabelName(name); {
+		case !model.UTF8Validation.IsValidLabelName(name), len(name) >= 2 && name[:2] == model.ReservedLabelPrefix:
+			return fmt.Errorf("Labels: %q is not a label name that can be added", name)
+		case n == model.JobLabel, n == model.InstanceLabel:
+			return fmt.Errorf("Labels: %q is set through the field of that name", name)
+		case !model.LabelValue(value).IsValid():
+			return fmt.Errorf("Labels: the value of %q is not valid UTF-8", name)
+		}
+	}
+	return nil
+}
