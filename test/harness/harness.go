@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -89,7 +90,7 @@ func Launch(t testing.TB, o Options) *Process {
 		args = append(args, "--config", p.ConfigFile)
 	}
 	p.cmd = exec.Command(Binary(t), append(args, o.Args...)...)
-	p.cmd.Env = append(os.Environ(), o.Env...)
+	p.cmd.Env = append(cleanEnv(), o.Env...)
 	// A folder of its own keeps the process from finding this checkout, or a hulotte.yml that lies here.
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
@@ -108,6 +109,12 @@ func Launch(t testing.TB, o Options) *Process {
 		}
 	})
 	return p
+}
+
+// cleanEnv is the environment without the settings of whoever runs the tests, such as HULOTTE_BIN: the process
+// refuses variables that it does not know.
+func cleanEnv() []string {
+	return slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "HULOTTE_") })
 }
 
 // WaitReady polls /-/ready until it answers 200, the process ends, or the time is over.

@@ -1,0 +1,132 @@
+// Package config reads Hulotte's settings: one YAML file in which every key is optional, environment variables
+// for every key, and a few flags. Flags win over the environment, the environment over the file, the file over
+// the defaults.
+//
+// Every setting stands once in the table of keys.go: what reads, checks, shows and documents it comes from there.
+// Only app and cmd import this package; the packages below app get their own Options.
+package config
+
+import (
+	"os"
+	"time"
+)
+
+// Config is the settings of a process. A Config is never changed after Load has returned it.
+type Config struct {
+	DataDir    string
+	Server     Server
+	Log        Log
+	Prometheus Prometheus
+
+	// File is the file that was read, "" when there was none.
+	File string
+
+	origins map[string]origin // by key path; a missing one is a default
+}
+
+// Server is the one HTTP listener.
+type Server struct {
+	Listen               string
+	ExternalURL          string
+	RoutePrefix          string
+	AllowedHosts         []string
+	TLS                  TLS
+	Users                map[string]string // name to bcrypt hash
+	AllowUnauthenticated bool
+	MaxConnections       int
+	MaxHeaderSize        int64 // bytes
+	MaxBodySize          int64 // bytes
+	ReadHeaderTimeout    time.Duration
+	ReadTimeout          time.Duration
+	IdleTimeout          time.Duration
+	WriteStallTimeout    time.Duration
+}
+
+// TLS is the server's side of it.
+type TLS struct {
+	CertFile     string
+	KeyFile      string
+	ClientCAFile string
+}
+
+// Log is what the process says about itself.
+type Log struct {
+	Level  string
+	Format string
+}
+
+// Prometheus names a prometheus.yml that is taken as it is.
+type Prometheus struct {
+	Config string
+}
+
+// Sources is where settings come from.
+type Sources struct {
+	// File is the configuration file; "" looks for one in Search.
+	File string
+	// Search is tried in order when File is empty; it is no error when none exists.
+	Search []string
+	// Env is the environment, as os.Environ returns it.
+	Env []string
+	// Flags are the settings of the command line.
+	Flags []Flag
+	// Role decides a few defaults; the zero value is Both.
+	Role Role
+	// Dir is the working directory, for the default of data_dir.
+	Dir string
+}
+
+// Flag is one setting of the command line.
+type Flag struct {
+	Name  string // with its dashes, for errors
+	Key   string // the key's path
+	Value string
+}
+
+// Role is what a process does.
+type Role string
+
+// The roles.
+const (
+	Both       Role = "both"   // plain `hulotte`
+	AgentRole  Role = "agent"  // collects and forwards
+	ServerRole Role = "server" // everything but the collection of its own host
+)
+
+// DefaultFiles is where the configuration is looked for.
+func DefaultFiles() []string { return []string{"hulotte.yml", "/etc/hulotte/hulotte.yml"} }
+
+// Load reads the sources. The error is an Errors with everything that is wrong, not only the first.
+func Load(s Sources) (*Config, error) {
+	c := &Config{File: findFile(s), origins: map[string]origin{}}
+	t := newTable(c, s)
+	var errs Errors
+	if c.File != "" {
+		text, err := readFile(c.File)
+		if err != nil {
+			return nil, Errors{{File: c.File, Text: err.Error()}}
+		}
+		errs = append(errs, c.loadFile(t, text)...)
+	}
+	errs = append(errs, t.applyEnv(s.Env)...)
+	errs = append(errs, t.applyFlags(s.Flags)...)
+	if len(errs) == 0 {
+		errs = append(errs, c.validate(t)...)
+	}
+	if len(errs) > 0 {
+		return nil, errs.sorted()
+	}
+	return c, nil
+}
+
+func findFile(s Sources) string {
+	if s.File != "" {
+		return s.File
+	}
+	for _, f := range s.Search {
+		if _, err := os.Stat(f); err == nil {
+			return f
+		}
+	}
+	return ""
+}

@@ -1,0 +1,53 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// validate checks what a key alone cannot know.
+func (c *Config) validate(*table) Errors {
+	var errs Errors
+	fail := func(key, text string) {
+		errs = append(errs, c.origins[key].errorAt(key, text))
+	}
+	if s := c.Server; (s.TLS.CertFile == "") != (s.TLS.KeyFile == "") {
+		if s.TLS.CertFile == "" {
+			fail("server.tls.key_file", "needs server.tls.cert_file beside it")
+		} else {
+			fail("server.tls.cert_file", "needs server.tls.key_file beside it")
+		}
+	}
+	if s := c.Server; s.TLS.ClientCAFile != "" && s.TLS.CertFile == "" {
+		fail("server.tls.client_ca_file", "needs server.tls.cert_file and server.tls.key_file beside it")
+	}
+	if s := c.Server; !loopback(s.Listen) && len(s.Users) == 0 && !s.AllowUnauthenticated && s.TLS.ClientCAFile == "" {
+		fail("server.listen", s.Listen+" can be reached from other machines, and nobody has to log in: "+
+			"add server.users, or listen on 127.0.0.1, or set server.allow_unauthenticated: true when something else decides who gets through")
+	}
+	return errs
+}
+
+// loopback says whether only this machine reaches the address. A name other than localhost is taken for a public one.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// Prefix returns the path under which everything is served: "" for the root, else "/path" without a slash at its end.
+func (s Server) Prefix() string {
+	p := s.RoutePrefix
+	if p == "" && s.ExternalURL != "" {
+		if u, err := url.Parse(s.ExternalURL); err == nil {
+			p = u.Path
+		}
+	}
+	return strings.TrimSuffix(path.Clean("/"+p), "/")
+}
