@@ -9,6 +9,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/metadata"
 	"github.com/prometheus/prometheus/storage"
 )
 
@@ -42,6 +44,54 @@ type Tenants interface {
 // ErrTooManyTenants is returned by Tenants.Writer when a new tenant would exceed the configured limit.
 var ErrTooManyTenants = errors.New("too many tenants")
 
+// ErrTooManySeries is returned by an appender when a new series would exceed the tenant's limit. Samples of the
+// series that exist are still taken.
+var ErrTooManySeries = errors.New("too many series")
+
+// ErrNoSpace is returned by an appender and its Commit when the medium has no room left for writing. Nothing of
+// the transaction is kept; writing again later is right. Reads go on.
+var ErrNoSpace = errors.New("no space left for writing series")
+
+// ErrReadOnly is returned by the appender of a Series that was opened for reading and whose tenant does not exist.
+var ErrReadOnly = errors.New("this tenant's series were opened for reading")
+
+// MetricMetadata says what a metric is. A metric can have several, when its sources disagree.
+type MetricMetadata struct {
+	Metric string // the metric family's name
+	metadata.Metadata
+}
+
+// MetadataReader is implemented by a Series that keeps what its metrics are.
+type MetadataReader interface {
+	// Metadata returns what is known of one metric, or of all when metric is empty, sorted by metric, the
+	// latest seen first within one. At most limit metrics are returned (0 or less: all) and at most
+	// limitPerMetric of each (0 or less: all).
+	Metadata(metric string, limit, limitPerMetric int) []MetricMetadata
+}
+
+// MetadataAppender is implemented by a Series that takes metadata apart from samples, as remote write 1.0 sends it.
+type MetadataAppender interface {
+	// AppendMetadata notes what a metric family is. It does not fail: beyond the limit it is counted and dropped.
+	// The strings are kept: they must not alias a buffer that is used again.
+	AppendMetadata(metric string, m metadata.Metadata)
+}
+
+// SeriesDeleter is implemented by a Series whose samples can be deleted.
+type SeriesDeleter interface {
+	// DeleteSeries deletes the samples from mint to maxt (milliseconds, both included) of the matching series.
+	// Queries no longer see them; the bytes go with CleanTombstones or the next merge of blocks.
+	DeleteSeries(ctx context.Context, mint, maxt int64, matchers ...*labels.Matcher) error
+	// CleanTombstones rewrites the blocks that hold deleted samples.
+	CleanTombstones() error
+}
+
+// SeriesSnapshotter is implemented by a Series that can copy itself.
+type SeriesSnapshotter interface {
+	// SnapshotSeries copies the blocks, and the head as one more block when withHead is set, into a new folder in
+	// the store's folder of snapshots, and returns its path.
+	SnapshotSeries(withHead bool) (string, error)
+}
+
 // SeriesStats counts what a tenant's series hold in memory; it feeds the TSDB status API.
 type SeriesStats struct {
 	NumSeries     uint64
@@ -49,6 +99,9 @@ type SeriesStats struct {
 	ChunkCount    int64
 	MinTime       int64 // milliseconds
 	MaxTime       int64 // milliseconds
+
+	SeriesLimit uint64 // 0: none
+	StaleSeries uint64
 
 	SeriesByMetric      []NameCount
 	ValuesByLabelName   []NameCount
