@@ -1,0 +1,95 @@
+package api
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/timestamp"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/annotations"
+)
+
+// labelNames answers /api/v1/labels.
+func (a *api) labelNames(r *http.Request) (*result, error) {
+	return a.names(r, func(ctx context.Context, q storage.LabelQuerier, hints *storage.LabelHints, set []*labels.Matcher) ([]string, annotations.Annotations, error) {
+		return q.LabelNames(ctx, hints, set...)
+	})
+}
+
+// labelValues answers /api/v1/label/{name}/values. A name that starts with U__ is read as Prometheus' escaping
+// of names with any UTF-8 characters.
+func (a *api) labelValues(r *http.Request) (*result, error) {
+	name := r.PathValue("name")
+	if strings.HasPrefix(name, "U__") {
+		name = model.UnescapeName(name, model.ValueEncodingEscaping)
+	}
+	if !model.UTF8Validation.IsValidLabelName(name) {
+		return nil, badData("invalid label name: %q", cutText(name, 100))
+	}
+	return a.names(r, func(ctx context.Context, q storage.LabelQuerier, hints *storage.LabelHints, set []*labels.Matcher) ([]string, annotations.Annotations, error) {
+		return q.LabelValues(ctx, name, hints, set...)
+	})
+}
+
+type namesFunc func(context.Context, storage.LabelQuerier, *storage.LabelHints, []*labels.Matcher) ([]string, annotations.Annotations, error)
+
+// names answers with the strings that find returns for any of the request's selectors, sorted.
+func (a *api) names(r *http.Request, find namesFunc) (*result, error) {
+	limit, err := limitParam(r)
+	if err != nil {
+		return nil, err
+	}
+	start, end, err := timeRange(r)
+	if err != nil {
+		return nil, err
+	}
+	sets, err := a.selectors(r)
+	if err != nil {
+		return nil, badData("%w", err)
+	}
+	reader, err := a.reader(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	q, err := reader.Querier(timestamp.FromTime(start), timestamp.FromTime(end))
+	if err != nil {
+		return nil, executionError(err)
+	}
+	limit = a.itemLimit(limit)
+	found, warnings, err := findAll(r.Context(), q, &storage.LabelHints{Limit: hintLimit(limit)}, sets, find)
+	if err != nil {
+		closeQuietly(a.log, q)
+		return nil, executionError(err)
+	}
+	if len(found) > limit {
+		found = found[:limit]
+		warnings.Add(errTruncated)
+	}
+	return &result{data: stringList(found), warnings: warnings, close: func() { closeQuietly(a.log, q) }}, nil
+}
+
+func findAll(ctx context.Context, q storage.LabelQuerier, hints *storage.LabelHints, sets [][]*labels.Matcher, find namesFunc) ([]string, annotations.Annotations, error) {
+	if len(sets) < 2 {
+		found, warnings, err := find(ctx, q, hints, matchersOf(sets))
+		slices.Sort(found)
+		return found, warnings, err
+	}
+	var warnings annotations.Annotations
+	all := map[string]struct{}{}
+	for _, set := range sets {
+		found, ws, err := find(ctx, q, hints, set)
+		if err != nil {
+			return nil, warnings, err
+		}
+		warnings.Merge(ws)
+		for _, s := range found {
+			all[s] = struct{}{}
+		}
+	}
+	return slices.Sorted(maps.Keys(all)), warnings, nil
+}
