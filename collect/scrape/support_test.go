@@ -1,0 +1,132 @@
+package scrape
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+	"github.com/prometheus/prometheus/util/teststorage"
+)
+
+// rig is a running Manager over a store of its own.
+type rig struct {
+	*Manager
+	t     *testing.T
+	store *teststorage.TestStorage
+	reg   *prometheus.Registry
+}
+
+// start runs a Manager with the configuration, which may hold relative paths from the test's folder.
+func start(t *testing.T, yaml string) *rig { return startWith(t, Options{}, yaml) }
+
+func startWith(t *testing.T, opts Options, yaml string) *rig {
+	t.Helper()
+	r := &rig{t: t, store: teststorage.New(t), reg: prometheus.NewRegistry()}
+	var err error
+	r.Manager, err = NewManager(opts, r.store, slog.New(slog.NewTextHandler(io.Discard, nil)), r.reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.apply(yaml)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = r.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return r
+}
+
+func (r *rig) apply(yaml string) {
+	r.t.Helper()
+	if err := r.Apply(mustLoad(r.t, yaml)); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func mustLoad(t *testing.T, yaml string) *Config {
+	t.Helper()
+	cfg, _, err := Load([]byte(yaml), filepath.Join(t.TempDir(), "prometheus.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// await polls until ok returns true, and fails the test with what() after a generous time.
+func await(t *testing.T, what func() string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 30 s in vain: %s", what())
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// scraped waits until a target of the pool was scraped, and returns it.
+func (r *rig) scraped(pool string) Target {
+	r.t.Helper()
+	var found Target
+	await(r.t, func() string { return "no scrape in pool " + pool }, func() bool {
+		for _, target := range r.Targets(pool).Active {
+			if !target.LastScrape.IsZero() && target.Samples >= 0 {
+				found = target
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// series reads the stored series of a metric: labels without the name, and the last value.
+func (r *rig) series(metric string) map[string]float64 {
+	r.t.Helper()
+	q, err := r.store.Querier(0, time.Now().Add(time.Hour).UnixMilli())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer q.Close()
+	found := map[string]float64{}
+	set := q.Select(r.t.Context(), true, nil, labels.MustNewMatcher(labels.MatchEqual, "__name__", metric))
+	for set.Next() {
+		found[set.At().Labels().DropReserved(func(n string) bool { return n == "__name__" }).String()] = last(set.At())
+	}
+	if set.Err() != nil {
+		r.t.Fatal(set.Err())
+	}
+	return found
+}
+
+func last(s storage.Series) float64 {
+	var v float64
+	it := s.Iterator(nil)
+	for kind := it.Next(); kind != chunkenc.ValNone; kind = it.Next() {
+		if kind == chunkenc.ValFloat {
+			_, v = it.At()
+		}
+	}
+	return v
+}
+
+// serve answers every request with the text, and returns the server's host:port.
+func serve(t *testing.T, text string) string {
+	return serveFunc(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
+}
+
+func serveFunc(t *testing.T, f http.HandlerFunc) string {
+	t.Helper()
+	srv := httptest.NewServer(f)
+	t.Cleanup(srv.Close)
+	return strings.TrimPrefix(srv.URL, "http://")
+}
