@@ -1,10 +1,14 @@
 // Package httpserver is Hulotte's one HTTP listener: what stands between the network and the handlers. It bounds
-// connections, sizes and times, speaks TLS, asks who is there, refuses foreign web sites, catches panics and
+// connections, sizes and times, speaks TLS, asks who is there, keeps foreign web sites out, catches panics and
 // counts requests. It knows nothing of what is served.
+//
+// No answer is ever ended for its length, so that live streams may go on for days; a client that takes nothing of
+// what is sent to it is let go.
 package httpserver
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,6 +35,8 @@ type Options struct {
 	Users map[string]string
 	// AllowUnauthenticated lets an address off loopback be served without users.
 	AllowUnauthenticated bool
+	// Open tells for a path (without the prefix) that nobody is asked who they are: probes.
+	Open func(path string) bool
 
 	MaxConnections    int           // 2048
 	MaxHeaderSize     int64         // 64 KiB
@@ -41,13 +47,6 @@ type Options struct {
 	WriteStallTimeout time.Duration // 30 s
 }
 
-func orDefault[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
-}
-
 func (o Options) withDefaults() Options {
 	orDefault(&o.MaxConnections, 2048)
 	orDefault(&o.MaxHeaderSize, 64<<10)
@@ -56,7 +55,17 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.ReadTimeout, time.Minute)
 	orDefault(&o.IdleTimeout, 2*time.Minute)
 	orDefault(&o.WriteStallTimeout, 30*time.Second)
+	if o.Open == nil {
+		o.Open = func(string) bool { return false }
+	}
 	return o
+}
+
+func orDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
 }
 
 // Server listens from Listen on, and answers from Serve on.
@@ -65,39 +74,92 @@ type Server struct {
 	log      *slog.Logger
 	listener net.Listener
 	http     *http.Server
+	auth     *auth
+	metrics  *metrics
+	cert     *certificate // nil without TLS
+
+	// streams ends when the answers that have no end of their own must end.
+	streams    context.Context
+	endStreams context.CancelFunc
 }
 
-// Listen binds the address.
+// Listen binds the address. It refuses one that other machines reach while nobody has to say who they are.
 func Listen(o Options, log *slog.Logger, reg prometheus.Registerer) (*Server, error) {
 	o = o.withDefaults()
+	cert, err := newCertificate(o, log)
+	if err != nil {
+		return nil, err
+	}
 	l, err := net.Listen("tcp", o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", o.Listen, err)
 	}
-	s := &Server{options: o, log: log, listener: l}
+	if !isLoopback(l.Addr()) && len(o.Users) == 0 && o.ClientCAFile == "" && !o.AllowUnauthenticated {
+		l.Close()
+		return nil, fmt.Errorf("cannot serve %s: other machines can reach it, and nobody has to log in: add server.users, "+
+			"or listen on 127.0.0.1, or set server.allow_unauthenticated: true when something else decides who gets through", l.Addr())
+	}
+	s := &Server{options: o, log: log, listener: l, auth: newAuth(o.Users), metrics: newMetrics(reg, cert), cert: cert}
+	s.streams, s.endStreams = context.WithCancel(context.Background())
 	return s, nil
+}
+
+func isLoopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
 }
 
 // Addr is the address in use; its port is the real one when Options.Listen asked for port 0.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Serve answers with h until Shutdown or Close; then it returns nil.
+// SetUsers replaces the users; requests under way are not touched.
+func (s *Server) SetUsers(users map[string]string) { s.auth.set(users) }
+
+// Serve answers with h until Shutdown; then it returns nil. It is called once.
 func (s *Server) Serve(h http.Handler) error {
+	o := s.options
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
 	s.http = &http.Server{
-		Handler:           h,
-		MaxHeaderBytes:    int(s.options.MaxHeaderSize),
-		ReadHeaderTimeout: s.options.ReadHeaderTimeout,
-		IdleTimeout:       s.options.IdleTimeout,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		Handler:           s.chain(h),
+		MaxHeaderBytes:    int(o.MaxHeaderSize),
+		ReadHeaderTimeout: o.ReadHeaderTimeout,
+		IdleTimeout:       o.IdleTimeout,
+		Protocols:         protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100, WriteByteTimeout: o.WriteStallTimeout, SendPingTimeout: o.WriteStallTimeout},
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong is no error of ours
 	}
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+	l := net.Listener(&limitedListener{Listener: s.listener, most: int64(o.MaxConnections), metrics: s.metrics})
+	if s.cert != nil {
+		l = tls.NewListener(l, s.cert.config())
+	}
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
 }
 
+// chain is everything that a request passes, in this order.
+func (s *Server) chain(h http.Handler) http.Handler {
+	h = s.limitBodies(h)
+	h = s.auth.require(s.options.Open, s.metrics, h)
+	h = refuseCrossOrigin(s.options.ExternalURL, h)
+	h = s.checkHost(h)
+	h = s.catchPanics(h)
+	h = s.observe(h)
+	return underPrefix(s.options.Prefix, h)
+}
+
+// EndStreams ends the contexts of the requests that asked for an event stream, which would go on for ever.
+func (s *Server) EndStreams() { s.endStreams() }
+
 // Shutdown stops listening, waits for the requests under way until ctx ends, and then breaks them off.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.endStreams()
+	if s.http == nil {
+		return s.listener.Close()
+	}
 	if err := s.http.Shutdown(ctx); err != nil {
 		return errors.Join(err, s.http.Close())
 	}
