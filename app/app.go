@@ -45,6 +45,7 @@ type App struct {
 	registry *prometheus.Registry
 	stack    stack
 	gate     *gate
+	reloads  *reloads
 
 	config snapshot // the configuration in force
 	made   made     // what the parts have made, for the parts behind them
@@ -63,11 +64,11 @@ func Run(ctx context.Context, o Options) error {
 	if err := a.stack.start(ctx, a.parts()); err != nil {
 		return err
 	}
+	a.warn(c)
 	a.announce()
 	err = a.wait(ctx)
 	stop() // the next signal has its usual effect
 	a.log.Info("stopping", "why", context.Cause(ctx))
-	a.gate.close("stopping")
 	return errors.Join(err, a.stack.stop())
 }
 
@@ -81,6 +82,7 @@ func newApp(c *config.Config, o Options) *App {
 	a.stack.log = a.log
 	a.stack.failed = make(chan error, 1)
 	a.stack.starting = func(part string) { a.gate.close("starting: " + part) }
+	a.reloads = newReloads(a.registry, a.started)
 	a.config.set(c)
 	return a
 }

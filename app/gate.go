@@ -1,59 +1,122 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"net/http"
-	"sync/atomic"
+	"sync"
 )
 
 // gate is the handler of the listener. It answers the probes itself from the first moment on, and lets
 // everything else through while the parts behind it are up.
 type gate struct {
-	// closed is why nothing gets through; nil while the gate is open.
-	closed  atomic.Pointer[string]
-	handler atomic.Pointer[http.Handler]
-	mux     *http.ServeMux
+	mux *http.ServeMux
+
+	mu      sync.Mutex
+	closed  string       // why nothing gets through, "" while the gate is open; guarded by mu
+	handler http.Handler // what stands behind; guarded by mu
+	inside  int          // requests that got through and are not answered yet; guarded by mu
+	// empty is closed when the last request has left a closed gate; guarded by mu.
+	empty chan struct{}
 }
 
+const (
+	healthyPath = "/-/healthy"
+	readyPath   = "/-/ready"
+)
+
+// isProbe tells the paths that may be asked without a user: they say nothing that a port scan would not.
+func isProbe(path string) bool { return path == healthyPath || path == readyPath }
+
 func newGate() *gate {
-	g := &gate{mux: http.NewServeMux()}
-	g.close("starting")
-	g.mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
+	g := &gate{mux: http.NewServeMux(), closed: "starting", handler: http.NotFoundHandler()}
+	g.mux.HandleFunc("GET "+healthyPath, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "Hulotte is healthy.")
 	})
-	g.mux.HandleFunc("GET /-/ready", g.ready)
+	g.mux.HandleFunc("GET "+readyPath, g.ready)
 	g.mux.HandleFunc("/", g.pass)
 	return g
 }
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.mux.ServeHTTP(w, r) }
 
-// close keeps requests out and says why.
-func (g *gate) close(why string) { g.closed.Store(&why) }
+// close keeps requests out from now on and says why; those inside go on.
+func (g *gate) close(why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = why
+}
 
-func (g *gate) open() { g.closed.Store(nil) }
+func (g *gate) open() { g.close("") }
+
+func (g *gate) isOpen() bool { return g.why() == "" }
+
+func (g *gate) why() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closed
+}
 
 // serve sets what stands behind the gate.
-func (g *gate) serve(h http.Handler) { g.handler.Store(&h) }
+func (g *gate) serve(h http.Handler) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.handler = h
+}
+
+// wait returns when the last request has left a closed gate.
+func (g *gate) wait(ctx context.Context) error {
+	g.mu.Lock()
+	n, empty := g.inside, make(chan struct{})
+	g.empty = empty
+	g.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("requests were still being answered: %w", ctx.Err())
+	}
+}
+
+// enter returns the handler, or why there is no way in.
+func (g *gate) enter() (h http.Handler, why string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed != "" {
+		return nil, g.closed
+	}
+	g.inside++
+	return g.handler, ""
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.inside--; g.inside == 0 && g.empty != nil {
+		close(g.empty)
+		g.empty = nil
+	}
+}
 
 func (g *gate) ready(w http.ResponseWriter, _ *http.Request) {
-	if why := g.closed.Load(); why != nil {
-		notReady(w, *why)
+	if why := g.why(); why != "" {
+		notReady(w, why)
 		return
 	}
 	fmt.Fprintln(w, "Hulotte is ready.")
 }
 
 func (g *gate) pass(w http.ResponseWriter, r *http.Request) {
-	if why := g.closed.Load(); why != nil {
-		notReady(w, *why)
+	h, why := g.enter()
+	if why != "" {
+		notReady(w, why)
 		return
 	}
-	if h := g.handler.Load(); h != nil {
-		(*h).ServeHTTP(w, r)
-		return
-	}
-	http.NotFound(w, r)
+	defer g.leave()
+	h.ServeHTTP(w, r)
 }
 
 func notReady(w http.ResponseWriter, why string) {

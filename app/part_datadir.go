@@ -15,6 +15,5 @@ func (a *App) startDataDir(context.Context) (stopFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.made.lock = lock
 	return func(context.Context) error { return lock.Release() }, nil
 }

@@ -16,7 +16,9 @@ const addrFile = "listen.addr"
 
 func (a *App) startListener(context.Context) (stopFunc, error) {
 	c := a.config.get()
-	s, err := httpserver.Listen(listenerOptions(c), a.log.With("part", "http"), a.registry)
+	o := listenerOptions(c)
+	o.Open = isProbe
+	s, err := httpserver.Listen(o, a.log.With("part", "http"), a.registry)
 	if err != nil {
 		return nil, err
 	}
@@ -31,12 +33,15 @@ func (a *App) startListener(context.Context) (stopFunc, error) {
 	}, nil
 }
 
-func (a *App) reloadListener(_, new *config.Config) error { return nil }
+func (a *App) reloadListener(_, new *config.Config) error {
+	a.made.server.SetUsers(new.Server.Users)
+	return nil
+}
 
 func listenerOptions(c *config.Config) httpserver.Options {
 	s := c.Server
 	return httpserver.Options{
-		Listen: s.Listen, Prefix: s.Prefix(), ExternalURL: s.ExternalURL, AllowedHosts: s.AllowedHosts,
+		Listen: s.Listen, Prefix: s.Prefix(), ExternalURL: s.ExternalURL, AllowedHosts: s.AllowedHosts, AllowedOrigins: s.AllowedOrigins,
 		CertFile: s.TLS.CertFile, KeyFile: s.TLS.KeyFile, ClientCAFile: s.TLS.ClientCAFile,
 		Users: s.Users, AllowUnauthenticated: s.AllowUnauthenticated,
 		MaxConnections: s.MaxConnections, MaxHeaderSize: s.MaxHeaderSize, MaxBodySize: s.MaxBodySize,

@@ -3,22 +3,35 @@ package app
 import (
 	"time"
 
+	"github.com/hulotte-dev/hulotte/collect/gather"
+	"github.com/hulotte-dev/hulotte/collect/scrape"
 	"github.com/hulotte-dev/hulotte/internal/httpserver"
-	"github.com/hulotte-dev/hulotte/internal/lockfile"
+	"github.com/hulotte-dev/hulotte/query/promql"
+	"github.com/hulotte-dev/hulotte/store"
+	"github.com/hulotte-dev/hulotte/store/series"
 )
+
+// parts is everything that runs, in the order in which it starts; it stops in reverse. The listener comes early
+// so that probes get an answer while the rest starts; the API comes last, so that at the end requests are
+// answered before anything that they need goes away.
+func (a *App) parts() []part {
+	return []part{
+		{name: "data folder", start: a.startDataDir, stopTimeout: time.Second},
+		{name: "listener", start: a.startListener, stopTimeout: 5 * time.Second, reload: a.reloadListener},
+		{name: "store", start: a.startStore, stopTimeout: time.Minute},
+		{name: "query", start: a.startQuery, stopTimeout: 5 * time.Second},
+		{name: "scrape", start: a.startScrape, stopTimeout: 10 * time.Second, reload: a.reloadScrape},
+		{name: "gather", start: a.startGather, stopTimeout: 10 * time.Second},
+		{name: "API", start: a.startAPI, stopTimeout: 15 * time.Second},
+	}
+}
 
 // made is what the parts have made. A part may use what stands above it in the list.
 type made struct {
-	lock   *lockfile.Lock
 	server *httpserver.Server
-}
-
-// parts is everything that runs, in the order in which it starts; it stops in reverse. The listener comes first
-// so that probes get an answer while the rest starts, and stops last but for the lock.
-func (a *App) parts() []part {
-	all := []part{
-		{name: "data folder", start: a.startDataDir, stopTimeout: time.Second},
-		{name: "listener", start: a.startListener, stopTimeout: 10 * time.Second, reload: a.reloadListener},
-	}
-	return all
+	store  *series.DB
+	local  store.Series // of the default tenant, where this process's own data goes
+	engine *promql.Engine
+	scrape *scrape.Manager
+	gather *gather.Loop
 }

@@ -9,6 +9,8 @@ package config
 import (
 	"os"
 	"time"
+
+	"github.com/hulotte-dev/hulotte/collect/scrape"
 )
 
 // Config is the settings of a process. A Config is never changed after Load has returned it.
@@ -17,11 +19,18 @@ type Config struct {
 	Server     Server
 	Log        Log
 	Prometheus Prometheus
+	Storage    Storage
+	Query      Query
 
+	// Scrape is what a prometheus.yml holds, from prometheus.config or from the same blocks of our own file.
+	Scrape *scrape.Config
+	// Warnings tell what was accepted without all of its effect.
+	Warnings []Error
 	// File is the file that was read, "" when there was none.
 	File string
 
-	origins map[string]origin // by key path; a missing one is a default
+	origins  map[string]origin // by key path; a missing one is a default
+	promFile string            // where Scrape came from
 }
 
 // Server is the one HTTP listener.
@@ -30,6 +39,7 @@ type Server struct {
 	ExternalURL          string
 	RoutePrefix          string
 	AllowedHosts         []string
+	AllowedOrigins       []string
 	TLS                  TLS
 	Users                map[string]string // name to bcrypt hash
 	AllowUnauthenticated bool
@@ -58,6 +68,34 @@ type Log struct {
 // Prometheus names a prometheus.yml that is taken as it is.
 type Prometheus struct {
 	Config string
+}
+
+// Storage is what is kept, and for how long.
+type Storage struct {
+	Series SeriesStorage
+}
+
+// SeriesStorage is the metrics engine.
+type SeriesStorage struct {
+	RetentionTime    time.Duration
+	RetentionSize    int64 // bytes; 0 is no bound
+	OutOfOrderWindow time.Duration
+	MaxExemplars     int
+	MaxTenants       int
+	MaxSeries        int // of a tenant; 0 is no bound
+	SyncInterval     time.Duration
+	SyncCommits      bool
+	MinFreeSize      int64 // bytes
+}
+
+// Query bounds what queries may take.
+type Query struct {
+	Timeout       time.Duration
+	MaxSamples    int
+	LookbackDelta time.Duration
+	MaxConcurrent int
+	MaxQueued     int
+	SlowQuery     time.Duration // 0 logs none
 }
 
 // Sources is where settings come from.
@@ -101,17 +139,19 @@ func Load(s Sources) (*Config, error) {
 	c := &Config{File: findFile(s), origins: map[string]origin{}}
 	t := newTable(c, s)
 	var errs Errors
+	prom := noFile()
 	if c.File != "" {
 		text, err := readFile(c.File)
 		if err != nil {
 			return nil, Errors{{File: c.File, Text: err.Error()}}
 		}
-		errs = append(errs, c.loadFile(t, text)...)
+		prom, errs = c.loadFile(t, text)
 	}
 	errs = append(errs, t.applyEnv(s.Env)...)
 	errs = append(errs, t.applyFlags(s.Flags)...)
+	errs = append(errs, c.loadProm(prom)...)
 	if len(errs) == 0 {
-		errs = append(errs, c.validate(t)...)
+		errs = append(errs, c.validate()...)
 	}
 	if len(errs) > 0 {
 		return nil, errs.sorted()

@@ -31,23 +31,30 @@ func readFile(name string) ([]byte, error) {
 	return b, nil
 }
 
-// loadFile reads the text of c.File into c.
-func (c *Config) loadFile(t *table, text []byte) Errors {
+// loadFile reads the text of c.File into c, and returns what is left for Prometheus' code.
+func (c *Config) loadFile(t *table, text []byte) (promSource, Errors) {
+	src := promSource{file: c.File}
 	root, err := parseYAML(text)
 	if err != nil {
-		return Errors{yamlError(c.File, err)}
+		return src, Errors{yamlError(c.File, err)}
 	}
 	if root == nil {
-		return nil
+		return src, nil
 	}
 	if root.Kind != yaml.MappingNode {
-		return Errors{{File: c.File, Line: root.Line, Text: "the file is " + nodeKind(root) + ": write keys, such as server:"}}
+		return src, Errors{{File: c.File, Line: root.Line, Text: "the file is " + nodeKind(root) + ": write keys, such as server:"}}
 	}
-	errs := duplicates(c.File, "", root)
 	own, prom := split(root)
-	errs = append(errs, t.decodeSection("", own)...)
-	_ = prom
-	return errs
+	for i := 0; i < len(prom.Content); i += 2 {
+		src.blocks = append(src.blocks, prom.Content[i])
+	}
+	if len(src.blocks) > 0 {
+		if root.Style&yaml.FlowStyle != 0 {
+			return src, Errors{{File: c.File, Line: root.Line, Text: "the file is one pair of braces: write each top-level key on a line of its own"}}
+		}
+		src.text = promText(text, root)
+	}
+	return src, append(duplicates(c.File, "", root), t.decodeSection("", own)...)
 }
 
 // parseYAML returns the one document of a text, nil when it is empty.
@@ -82,25 +89,6 @@ func yamlError(file string, err error) Error {
 		e.Text = "is not YAML: " + e.Text
 	}
 	return e
-}
-
-// promBlocks are the top-level keys that have Prometheus' meaning.
-var promBlocks = map[string]bool{
-	"global": true, "scrape_configs": true, "scrape_config_files": true, "rule_files": true, "remote_write": true,
-}
-
-// split parts the top level into our own keys and those of Prometheus.
-func split(root *yaml.Node) (own, prom *yaml.Node) {
-	a, b := *root, *root
-	a.Content, b.Content = nil, nil
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		to := &a
-		if promBlocks[root.Content[i].Value] {
-			to = &b
-		}
-		to.Content = append(to.Content, root.Content[i], root.Content[i+1])
-	}
-	return &a, &b
 }
 
 // duplicates finds keys that stand twice in one mapping: the second would silently win.

@@ -9,7 +9,7 @@ import (
 )
 
 // validate checks what a key alone cannot know.
-func (c *Config) validate(*table) Errors {
+func (c *Config) validate() Errors {
 	var errs Errors
 	fail := func(key, text string) {
 		errs = append(errs, c.origins[key].errorAt(key, text))

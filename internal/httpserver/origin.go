@@ -11,11 +11,14 @@ import (
 )
 
 // refuseCrossOrigin keeps other web sites from changing anything through a visitor's browser (CSRF).
-func refuseCrossOrigin(externalURL string, next http.Handler) http.Handler {
+func refuseCrossOrigin(externalURL string, origins []string, next http.Handler) http.Handler {
 	p := http.NewCrossOriginProtection()
 	if u, err := url.Parse(externalURL); err == nil && u.Host != "" {
 		// A proxy may hand on another Host header than the one that the browser used.
 		_ = p.AddTrustedOrigin(u.Scheme + "://" + u.Host) // the URL was checked with the configuration
+	}
+	for _, o := range origins {
+		_ = p.AddTrustedOrigin(o) // one that is no origin, such as *, is trusted with reading only
 	}
 	p.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "refused: another web site sent this request; if it is this server under another name, set server.external_url", http.StatusForbidden)

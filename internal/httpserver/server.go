@@ -28,6 +28,8 @@ type Options struct {
 	ExternalURL string
 	// AllowedHosts are further names that a Host header may have.
 	AllowedHosts []string
+	// AllowedOrigins are origins (scheme://host:port) whose pages may send requests that change something.
+	AllowedOrigins []string
 
 	CertFile, KeyFile, ClientCAFile string
 
@@ -144,7 +146,7 @@ func (s *Server) Serve(h http.Handler) error {
 func (s *Server) chain(h http.Handler) http.Handler {
 	h = s.limitBodies(h)
 	h = s.auth.require(s.options.Open, s.metrics, h)
-	h = refuseCrossOrigin(s.options.ExternalURL, h)
+	h = refuseCrossOrigin(s.options.ExternalURL, s.options.AllowedOrigins, h)
 	h = s.checkHost(h)
 	h = s.catchPanics(h)
 	h = s.observe(h)

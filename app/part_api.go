@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/hulotte-dev/hulotte/api"
+	"github.com/prometheus/common/model"
+	promconfig "github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// startAPI puts the API behind the gate. Stopping it waits for the requests under way, while everything that they
+// need still works: what was acknowledged is kept, what was not is told so.
+func (a *App) startAPI(context.Context) (stopFunc, error) {
+	a.gate.serve(a.newAPI())
+	return a.drain, nil
+}
+
+func (a *App) drain(ctx context.Context) error {
+	a.gate.close("stopping")
+	a.made.server.EndStreams()
+	return a.gate.wait(ctx)
+}
+
+func (a *App) newAPI() http.Handler {
+	m := a.made
+	return api.New(api.Options{
+		Tenants:        m.store,
+		Engine:         m.engine,
+		Parser:         m.engine.Parser(),
+		LookbackDelta:  m.engine.LookbackDelta(),
+		Targets:        targets{m.scrape, m.gather},
+		ExternalLabels: func() labels.Labels { return a.prometheus().GlobalConfig.ExternalLabels },
+		Gatherer:       a.registry,
+		ConfigText:     func() string { return a.config.get().Scrape.String() },
+		Flags:          a.flags,
+		Build:          a.buildInfo(),
+		Runtime:        a.runtimeInfo,
+		ActiveQueries:  func() any { return m.engine.Active() },
+		Reload:         a.Reload,
+		Ready:          a.gate.isOpen,
+		AllowedOrigins: a.config.get().Server.AllowedOrigins,
+	}, a.log.With("part", "api"), a.registry)
+}
+
+// prometheus is the Prometheus part of the configuration in force.
+func (a *App) prometheus() *promconfig.Config { return a.config.get().Scrape.Prometheus() }
+
+// flags answers status/flags.
+func (a *App) flags() map[string]string {
+	out := map[string]string{}
+	for _, f := range a.options.Sources.Flags {
+		out[f.Name[2:]] = f.Value
+	}
+	if f := a.config.get().File; f != "" {
+		out["config"] = f
+	}
+	return out
+}
+
+func (a *App) buildInfo() api.BuildInfo {
+	b := a.options.Build
+	return api.BuildInfo{Version: b.Version, Revision: b.Revision, BuildDate: b.Date, GoVersion: b.GoVersion}
+}
+
+func (a *App) runtimeInfo() (api.RuntimeInfo, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return api.RuntimeInfo{}, fmt.Errorf("cannot tell the working directory: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return api.RuntimeInfo{}, fmt.Errorf("cannot tell the host's name: %w", err)
+	}
+	ok, when := a.reloads.last()
+	return api.RuntimeInfo{
+		StartTime: a.started, CWD: dir, Hostname: host, ServerTime: time.Now(),
+		ReloadConfigSuccess: ok, LastConfigTime: when,
+		GoroutineCount: runtime.NumGoroutine(), GOMAXPROCS: runtime.GOMAXPROCS(0), GOMEMLIMIT: debug.SetMemoryLimit(-1),
+		GOGC: os.Getenv("GOGC"), GODEBUG: os.Getenv("GODEBUG"),
+		StorageRetention: model.Duration(a.config.get().Storage.Series.RetentionTime).String(),
+	}, nil
+}

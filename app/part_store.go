@@ -1,0 +1,35 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/hulotte-dev/hulotte/model"
+	"github.com/hulotte-dev/hulotte/query/promql"
+	"github.com/hulotte-dev/hulotte/store/series"
+)
+
+func (a *App) startStore(context.Context) (stopFunc, error) {
+	db, err := series.Open(a.config.get().SeriesOptions(), a.log.With("part", "store"), a.registry)
+	if err != nil {
+		return nil, err
+	}
+	a.made.store = db
+	stop := func(context.Context) error { return db.Close() }
+	if a.made.local, err = db.Writer(model.DefaultTenant); err != nil {
+		_ = stop(nil) // the first error tells more
+		return nil, err
+	}
+	return stop, nil
+}
+
+func (a *App) startQuery(context.Context) (stopFunc, error) {
+	o := a.config.get().QueryOptions()
+	o.SubqueryStep = func() time.Duration { return time.Duration(a.prometheus().GlobalConfig.EvaluationInterval) }
+	engine, err := promql.New(o, a.log.With("part", "query"), a.registry)
+	if err != nil {
+		return nil, err
+	}
+	a.made.engine = engine
+	return func(context.Context) error { return engine.Close() }, nil
+}

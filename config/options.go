@@ -1,0 +1,48 @@
+package config
+
+import (
+	"path/filepath"
+
+	"github.com/hulotte-dev/hulotte/query/promql"
+	"github.com/hulotte-dev/hulotte/store/series"
+)
+
+// off turns 0, which stands for "none" in the file, into the negative number that Options take for it: their own
+// 0 is the default.
+func off[T ~int | ~int64](v T) T {
+	if v == 0 {
+		return -1
+	}
+	return v
+}
+
+// SeriesOptions are those of the metrics engine.
+func (c *Config) SeriesOptions() series.Options {
+	s := c.Storage.Series
+	return series.Options{
+		Dir:              filepath.Join(c.DataDir, "series"),
+		RetentionTime:    s.RetentionTime,
+		RetentionBytes:   s.RetentionSize,
+		OutOfOrderWindow: off(s.OutOfOrderWindow),
+		MaxExemplars:     off(s.MaxExemplars),
+		MaxTenants:       s.MaxTenants,
+		MaxSeries:        s.MaxSeries,
+		SyncInterval:     off(s.SyncInterval),
+		SyncCommits:      s.SyncCommits,
+		MinFreeBytes:     off(s.MinFreeSize),
+	}
+}
+
+// QueryOptions are those of the PromQL engine.
+func (c *Config) QueryOptions() promql.Options {
+	q := c.Query
+	return promql.Options{
+		Timeout:           q.Timeout,
+		MaxSamples:        q.MaxSamples,
+		LookbackDelta:     q.LookbackDelta,
+		MaxConcurrent:     q.MaxConcurrent,
+		MaxQueued:         q.MaxQueued,
+		SlowQuery:         off(q.SlowQuery),
+		ActiveQueriesFile: filepath.Join(c.DataDir, "queries.active"),
+	}
+}

@@ -1,0 +1,118 @@
+package config
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/hulotte-dev/hulotte/collect/scrape"
+	"go.yaml.in/yaml/v3"
+)
+
+// promBlocks are the top-level keys that have Prometheus' meaning and are read by Prometheus' own code.
+var promBlocks = []string{"global", "scrape_configs", "scrape_config_files", "rule_files", "remote_write"}
+
+// split parts the top level into our own keys and those of Prometheus.
+func split(root *yaml.Node) (own, prom *yaml.Node) {
+	a, b := *root, *root
+	a.Content, b.Content = nil, nil
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		to := &a
+		if isPromBlock(root.Content[i].Value) {
+			to = &b
+		}
+		to.Content = append(to.Content, root.Content[i], root.Content[i+1])
+	}
+	return &a, &b
+}
+
+func isPromBlock(name string) bool {
+	for _, b := range promBlocks {
+		if b == name {
+			return true
+		}
+	}
+	return false
+}
+
+// promText is the text with every block that is not Prometheus' made empty, so that the lines keep their numbers.
+func promText(text []byte, root *yaml.Node) []byte {
+	lines := bytes.Split(text, []byte("\n"))
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if isPromBlock(root.Content[i].Value) {
+			continue
+		}
+		end := len(lines)
+		if i+2 < len(root.Content) {
+			end = root.Content[i+2].Line - 1
+		}
+		for j := root.Content[i].Line - 1; j < end && j < len(lines); j++ {
+			lines[j] = nil
+		}
+	}
+	return bytes.Join(lines, []byte("\n"))
+}
+
+// loadProm reads the Prometheus part: out of prometheus.config when that is set, else out of our own file.
+func (c *Config) loadProm(own promSource) Errors {
+	src := own
+	if name := c.Prometheus.Config; name != "" {
+		if len(own.blocks) > 0 {
+			first := own.blocks[0]
+			return Errors{{File: c.File, Line: first.Line, Key: first.Value, Text: "stands beside prometheus.config (" +
+				c.origins["prometheus.config"].String() + "): keep the blocks of Prometheus in one of the two files"}}
+		}
+		text, err := readFile(name)
+		if err != nil {
+			return Errors{c.origins["prometheus.config"].errorAt("prometheus.config", err.Error())}
+		}
+		src = promSource{file: name, text: text}
+	}
+	parsed, warnings, err := scrape.Load(src.text, src.file)
+	if err != nil {
+		return promErrors(src.file, err)
+	}
+	c.Scrape, c.promFile = parsed, src.file
+	for _, w := range warnings {
+		c.Warnings = append(c.Warnings, Error{File: src.file, Line: w.Line, Key: w.Key, Text: w.Text})
+	}
+	return nil
+}
+
+// promSource is the text that Prometheus' code reads.
+type promSource struct {
+	file   string
+	text   []byte
+	blocks []*yaml.Node // the keys of its blocks, in a file of ours
+}
+
+// noFile is what relative paths are meant from when there is no file: the working directory.
+func noFile() promSource {
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "."
+	}
+	return promSource{file: filepath.Join(dir, "(no file)")}
+}
+
+var promLine = regexp.MustCompile(`^\s*line (\d+): (.*)$`)
+
+// promErrors parts an error of Prometheus' loader, which has a line for everything that is wrong.
+func promErrors(file string, err error) Errors {
+	var errs Errors
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		line = strings.TrimPrefix(line, file+": ")
+		e := Error{File: file, Text: strings.TrimSpace(line)}
+		if m := promLine.FindStringSubmatch(line); m != nil {
+			e.Line, _ = strconv.Atoi(m[1])
+			e.Text = m[2]
+		}
+		if e.Text != "" {
+			errs = append(errs, e)
+		}
+	}
+	return errs
+}
