@@ -35,17 +35,18 @@ type Options struct {
 	Gatherer       prometheus.Gatherer  // our own metrics, for /metrics
 	UI             http.Handler         // everything that is no API
 
-	ConfigText    func() string                     // the effective configuration, secrets masked
-	Flags         func() map[string]string          // the command line
-	Build         BuildInfo                         // what binary this is
-	Runtime       func() (RuntimeInfo, error)       // what process this is
-	Notifications func() []Notification             // what the administrator should know
-	ActiveQueries func() any                        // the queries that run now, as JSON
-	Features      func() map[string]map[string]bool // extra entries of /api/v1/features
+	ConfigText    func() string               // the effective configuration, secrets masked
+	Flags         func() map[string]string    // the command line
+	Build         BuildInfo                   // what binary this is
+	Runtime       func() (RuntimeInfo, error) // what process this is
+	Notifications func() []Notification       // what the administrator should know
+	ActiveQueries func() any                  // the queries that run now, as JSON
 
 	Reload func() error // reads the configuration again; nil answers 404
 	Ready  func() bool  // nil means always
-	Admin  Admin        // deletes and snapshots; nil means that these are off
+
+	// AdminAPI turns on the endpoints that delete and copy data, as far as the store can.
+	AdminAPI bool
 
 	// AllowedOrigins are the origins (scheme://host:port) whose pages may call the API from a browser; "*"
 	// allows all. Empty allows none but our own.
@@ -84,13 +85,11 @@ type api struct {
 	Options
 	log     *slog.Logger
 	metrics *metrics
-	read    http.Handler
 }
 
 // New returns the handler of every path. It expects to be served below the path of the external URL, with that
 // path already cut off.
 func New(o Options, log *slog.Logger, reg prometheus.Registerer) http.Handler {
 	a := &api{Options: o.withDefaults(), log: log, metrics: newMetrics(reg)}
-	a.read = a.newRemoteRead()
 	return a.secureHeaders(a.routes())
 }

@@ -19,15 +19,53 @@ func (a *api) routes() http.Handler {
 	table := []route{
 		{getPost, "/api/v1/query", a.json(a.query)},
 		{getPost, "/api/v1/query_range", a.json(a.queryRange)},
+		{getPost, "/api/v1/query_exemplars", a.json(a.queryExemplars)},
+		{getPost, "/api/v1/format_query", a.json(a.formatQuery)},
+		{getPost, "/api/v1/parse_query", a.json(a.parseQuery)},
 		{getPost, "/api/v1/series", a.json(a.series)},
 		{getPost, "/api/v1/labels", a.json(a.labelNames)},
 		{get, "/api/v1/label/{name}/values", a.json(a.labelValues)},
+		{get, "/api/v1/metadata", a.json(a.metricMetadata)},
+
+		{get, "/api/v1/targets", a.json(a.targets)},
+		{get, "/api/v1/targets/metadata", a.json(a.targetMetadata)},
+		{get, "/api/v1/scrape_pools", a.json(a.scrapePools)},
+		{get, "/api/v1/alertmanagers", a.json(a.alertmanagers)},
+		{get, "/api/v1/rules", a.json(a.rules)},
+		{get, "/api/v1/alerts", a.json(a.alerts)},
+
+		{get, "/api/v1/status/buildinfo", a.json(a.buildInfo)},
+		{get, "/api/v1/status/runtimeinfo", a.json(a.runtimeInfo)},
+		{get, "/api/v1/status/config", a.json(a.config)},
+		{get, "/api/v1/status/flags", a.json(a.flags)},
+		{get, "/api/v1/status/tsdb", a.json(a.tsdb)},
+		{get, "/api/v1/status/walreplay", a.json(a.walReplay)},
+		{get, "/api/v1/features", a.json(a.features)},
+		{get, "/api/v1/notifications", a.json(a.notifications)},
+
+		{post, "/api/v1/read", a.remoteRead()},
+		{post, "/api/v1/write", a.remoteWrite()},
+		{post, "/api/v1/otlp/v1/metrics", a.json(otlpWrite)},
+		{postPut, "/api/v1/admin/tsdb/delete_series", a.admin(a.deleteSeries)},
+		{postPut, "/api/v1/admin/tsdb/clean_tombstones", a.admin(a.cleanTombstones)},
+		{postPut, "/api/v1/admin/tsdb/snapshot", a.admin(a.snapshot)},
+
+		{get, "/api/hulotte/v1/targets", a.json(a.hulotteTargets)},
+		{get, "/api/hulotte/v1/storage", a.json(a.hulotteStorage)},
+		{get, "/api/hulotte/v1/queries", a.json(a.activeQueries)},
+
+		{get, "/federate", a.compressed(http.HandlerFunc(a.federate))},
+		{get, "/metrics", a.ownMetrics()},
+		{get, "/-/healthy", http.HandlerFunc(a.healthy)},
+		{get, "/-/ready", http.HandlerFunc(a.readiness)},
+		{postPut, "/-/reload", a.sameSite(http.HandlerFunc(a.reload))},
 	}
 	mux := http.NewServeMux()
 	for _, r := range table {
 		a.mount(mux, r)
 	}
 	mux.Handle("/api/", a.json(unknownPath))
+	mux.Handle("/-/", http.NotFoundHandler())
 	if a.UI != nil {
 		mux.Handle("/", a.UI)
 	}

@@ -100,16 +100,6 @@ type Alert struct {
 	Value           float64
 }
 
-// Admin changes a tenant's data. It is off unless the configuration turns it on.
-type Admin interface {
-	// Delete marks the samples between two times (milliseconds) of the series that match as deleted.
-	Delete(tenant string, mint, maxt int64, matchers ...*labels.Matcher) error
-	// CleanTombstones frees the space of deleted samples.
-	CleanTombstones(tenant string) error
-	// Snapshot writes the tenant's data to a new folder and returns its name.
-	Snapshot(tenant string, withHead bool) (string, error)
-}
-
 // BuildInfo says what binary this is; the fields are those of Prometheus' API.
 type BuildInfo struct {
 	Version   string
