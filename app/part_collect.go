@@ -4,15 +4,13 @@ import (
 	"context"
 	"net"
 	"net/url"
-	"os"
 
 	"github.com/hulotte-dev/hulotte/collect/gather"
+	"github.com/hulotte-dev/hulotte/collect/host"
 	"github.com/hulotte-dev/hulotte/collect/scrape"
 	"github.com/hulotte-dev/hulotte/config"
+	"github.com/prometheus/client_golang/prometheus"
 )
-
-// selfJob is the job label of what Hulotte says about itself.
-const selfJob = "hulotte"
 
 func (a *App) startScrape(context.Context) (stopFunc, error) {
 	c := a.config.get()
@@ -40,11 +38,11 @@ func (a *App) startScrape(context.Context) (stopFunc, error) {
 func (a *App) reloadScrape(_, new *config.Config) error { return a.made.scrape.Apply(new.Scrape) }
 
 func (a *App) startGather(context.Context) (stopFunc, error) {
-	instance, err := a.instance()
+	sources, err := a.sources(a.config.get())
 	if err != nil {
 		return nil, err
 	}
-	loop, err := gather.New(gather.Options{}, a.sources(instance), a.made.local, a.log.With("part", "gather"), a.registry)
+	loop, err := gather.New(gather.Options{}, sources, a.made.local, a.log.With("part", "gather"), a.registry)
 	if err != nil {
 		return nil, err
 	}
@@ -52,12 +50,24 @@ func (a *App) startGather(context.Context) (stopFunc, error) {
 	return a.stack.run("gather", loop.Run), nil
 }
 
-// sources are what is gathered on this host.
-func (a *App) sources(instance string) []gather.Source {
-	return []gather.Source{
-		{Job: selfJob, Instance: instance, Gatherer: a.registry},
-	}
-}
+// The job labels of what is gathered: those under which dashboards of the respective exporters look.
+const (
+	selfJob = "hulotte"
+	hostJob = "node"
+)
 
-// instance is the instance label of this host.
-func (a *App) instance() (string, error) { return os.Hostname() }
+// sources are what is gathered in this process.
+func (a *App) sources(c *config.Config) ([]gather.Source, error) {
+	source := func(job string, g prometheus.Gatherer) gather.Source {
+		return gather.Source{Job: job, Instance: c.Host.Instance, Gatherer: g, Interval: c.Host.Interval}
+	}
+	sources := []gather.Source{source(selfJob, a.registry)}
+	if !c.Host.Enabled {
+		return sources, nil
+	}
+	node, err := host.New(c.HostOptions(), a.log.With("part", "host"))
+	if err != nil {
+		return nil, err
+	}
+	return append(sources, source(hostJob, node)), nil
+}

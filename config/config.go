@@ -19,6 +19,7 @@ type Config struct {
 	Server     Server
 	Log        Log
 	Prometheus Prometheus
+	Host       Host
 	Storage    Storage
 	Query      Query
 
@@ -68,6 +69,27 @@ type Log struct {
 // Prometheus names a prometheus.yml that is taken as it is.
 type Prometheus struct {
 	Config string
+}
+
+// Host is what is read from the machine that the process runs on.
+type Host struct {
+	Enabled             bool
+	Interval            time.Duration
+	Timeout             time.Duration
+	Instance            string
+	ProcFS              string
+	SysFS               string
+	RootFS              string
+	UdevData            string
+	EnableCollectors    []string
+	DisableCollectors   []string
+	TextfileDirectories []string
+	MountPointsExclude  string
+	FSTypesExclude      string
+	InterfacesExclude   string
+	DisksExclude        string
+	UnitsInclude        string
+	UnitsExclude        string
 }
 
 // Storage is what is kept, and for how long.

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/hulotte-dev/hulotte/internal/logging"
@@ -75,6 +76,41 @@ func keys(c *Config, s Sources) []Key {
 		{Path: "log.format", value: oneOf(&c.Log.Format, logging.Auto, logging.Text, logging.JSON), Default: logging.Auto,
 			Doc: "`auto` is text on a terminal and JSON otherwise."},
 
+		{Path: "host.enabled", value: boolean(&c.Host.Enabled), Default: strconv.FormatBool(s.Role != ServerRole),
+			Doc: "Whether this host's own metrics are collected. `hulotte server` leaves them out unless this says true."},
+		{Path: "host.interval", value: duration(&c.Host.Interval), Default: "10s",
+			Doc: "Time between two readings."},
+		{Path: "host.timeout", value: duration(&c.Host.Timeout), Default: "4s",
+			Doc: "How long one collector may take before its metrics are left out of a reading; the others do not wait for it. It must be shorter than the interval."},
+		{Path: "host.instance", value: text(&c.Host.Instance), Default: hostname(),
+			Doc: "The instance label of what is read on this host. The default is the host's name."},
+		{Path: "host.procfs", value: text(&c.Host.ProcFS), Default: "/proc",
+			Doc: "Where the host's /proc is; set this and the next three when Hulotte runs in a container that has the host's folders mounted."},
+		{Path: "host.sysfs", value: text(&c.Host.SysFS), Default: "/sys",
+			Doc: "Where the host's /sys is."},
+		{Path: "host.rootfs", value: text(&c.Host.RootFS), Default: "/",
+			Doc: "Where the host's root folder is. It is taken off the label mountpoint."},
+		{Path: "host.udev_data", value: text(&c.Host.UdevData),
+			Doc: "Where the host's udev data is; the default is run/udev/data below `host.rootfs`."},
+		{Path: "host.enable_collectors", value: list(&c.Host.EnableCollectors),
+			Doc: "Collectors to run besides the default ones, by node_exporter's names, such as `processes` or `interrupts`."},
+		{Path: "host.disable_collectors", value: list(&c.Host.DisableCollectors),
+			Doc: "Collectors to leave out, by node_exporter's names."},
+		{Path: "host.textfile_directories", value: list(&c.Host.TextfileDirectories),
+			Doc: "Folders of `*.prom` files whose metrics are added; globs are allowed."},
+		{Path: "host.mount_points_exclude", value: regex(&c.Host.MountPointsExclude),
+			Doc: "Mount points to leave out. The default leaves out the kernel's and container engines' own; `^$` leaves out none."},
+		{Path: "host.fs_types_exclude", value: regex(&c.Host.FSTypesExclude),
+			Doc: "File system types to leave out. The default leaves out those that hold no files of anybody's; `^$` leaves out none."},
+		{Path: "host.interfaces_exclude", value: regex(&c.Host.InterfacesExclude),
+			Doc: "Network interfaces to leave out. The default leaves out the ends of containers' cables; `^$` leaves out none."},
+		{Path: "host.disks_exclude", value: regex(&c.Host.DisksExclude),
+			Doc: "Block devices to leave out. The default leaves out partitions, loop devices and RAM disks; `^$` leaves out none."},
+		{Path: "host.units_include", value: regex(&c.Host.UnitsInclude),
+			Doc: "systemd units to report; the default is all that `host.units_exclude` leaves."},
+		{Path: "host.units_exclude", value: regex(&c.Host.UnitsExclude),
+			Doc: "systemd units to leave out. The default leaves out those that nobody acts on, such as device units."},
+
 		{Path: "prometheus.config", value: text(&c.Prometheus.Config), Live: true,
 			Doc: "A prometheus.yml that is taken as it is: scrape_configs, rule_files, remote_write and the rest. Write either this or these blocks in this file, not both."},
 
@@ -110,6 +146,14 @@ func keys(c *Config, s Sources) []Key {
 		{Path: "query.slow_query", value: durationOrZero(&c.Query.SlowQuery), Default: "10s",
 			Doc: "Queries that take longer are logged; 0 logs none."},
 	}
+}
+
+// hostname is the host's name, or localhost on a host that has none.
+func hostname() string {
+	if name, err := os.Hostname(); err == nil && name != "" {
+		return name
+	}
+	return "localhost"
 }
 
 // installedDataDir is the data folder of a packaged Hulotte, by the Filesystem Hierarchy Standard.

@@ -3,6 +3,7 @@ package config
 import (
 	"path/filepath"
 
+	"github.com/hulotte-dev/hulotte/collect/host"
 	"github.com/hulotte-dev/hulotte/query/promql"
 	"github.com/hulotte-dev/hulotte/store/series"
 )
@@ -30,6 +31,20 @@ func (c *Config) SeriesOptions() series.Options {
 		SyncInterval:     off(s.SyncInterval),
 		SyncCommits:      s.SyncCommits,
 		MinFreeBytes:     off(s.MinFreeSize),
+	}
+}
+
+// HostOptions are those of the host's metrics.
+func (c *Config) HostOptions() host.Options {
+	h := c.Host
+	return host.Options{
+		ProcFS: h.ProcFS, SysFS: h.SysFS, RootFS: h.RootFS, UdevData: h.UdevData,
+		Enable: h.EnableCollectors, Disable: h.DisableCollectors,
+		TextfileDirectories: h.TextfileDirectories,
+		MountPointsExclude:  h.MountPointsExclude, FSTypesExclude: h.FSTypesExclude,
+		NetDevExclude: h.InterfacesExclude, DisksExclude: h.DisksExclude,
+		UnitsInclude: h.UnitsInclude, UnitsExclude: h.UnitsExclude,
+		Timeout: h.Timeout,
 	}
 }
 

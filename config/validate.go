@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -27,6 +28,13 @@ func (c *Config) validate() Errors {
 	if s := c.Server; !loopback(s.Listen) && len(s.Users) == 0 && !s.AllowUnauthenticated && s.TLS.ClientCAFile == "" {
 		fail("server.listen", s.Listen+" can be reached from other machines, and nobody has to log in: "+
 			"add server.users, or listen on 127.0.0.1, or set server.allow_unauthenticated: true when something else decides who gets through")
+	}
+	if h := c.Host; h.Enabled && h.Timeout >= h.Interval {
+		key := "host.timeout"
+		if c.origins[key] == (origin{}) {
+			key = "host.interval"
+		}
+		fail(key, fmt.Sprintf("host.timeout (%s) must be shorter than host.interval (%s)", formatDuration(h.Timeout), formatDuration(h.Interval)))
 	}
 	return errs
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -211,6 +212,15 @@ func urlPath(p *string) value {
 	return scalar[string]{p, "path", func(s string) (string, error) {
 		if s != "" && (!strings.HasPrefix(s, "/") || strings.ContainsAny(s, "?#{} ")) {
 			return "", fmt.Errorf("%q is not a path: begin it with a slash, such as /hulotte", s)
+		}
+		return s, nil
+	}, same}
+}
+
+func regex(p *string) value {
+	return scalar[string]{p, "regular expression", func(s string) (string, error) {
+		if _, err := regexp.Compile(s); err != nil {
+			return "", fmt.Errorf("%q is not a regular expression: %v: see https://golang.org/s/re2syntax", s, err) //nolint:errorlint // the text is all that anybody wants of it
 		}
 		return s, nil
 	}, same}
