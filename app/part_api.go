@@ -18,7 +18,11 @@ import (
 // startAPI puts the API behind the gate. Stopping it waits for the requests under way, while everything that they
 // need still works: what was acknowledged is kept, what was not is told so.
 func (a *App) startAPI(context.Context) (stopFunc, error) {
-	a.gate.serve(a.newAPI())
+	ui, err := a.newUI()
+	if err != nil {
+		return nil, err
+	}
+	a.gate.serve(a.newAPI(ui))
 	return a.drain, nil
 }
 
@@ -28,7 +32,7 @@ func (a *App) drain(ctx context.Context) error {
 	return a.gate.wait(ctx)
 }
 
-func (a *App) newAPI() http.Handler {
+func (a *App) newAPI(ui http.Handler) http.Handler {
 	m := a.made
 	return api.New(api.Options{
 		Tenants:        m.store,
@@ -46,6 +50,7 @@ func (a *App) newAPI() http.Handler {
 		Reload:         a.Reload,
 		Ready:          a.gate.isOpen,
 		AllowedOrigins: a.config.get().Server.AllowedOrigins,
+		UI:             ui,
 	}, a.log.With("part", "api"), a.registry)
 }
 
