@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hulotte-dev/hulotte/api"
+	"github.com/hulotte-dev/hulotte/web"
 	"github.com/prometheus/common/model"
 	promconfig "github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/labels"
@@ -18,7 +19,8 @@ import (
 // startAPI puts the API behind the gate. Stopping it waits for the requests under way, while everything that they
 // need still works: what was acknowledged is kept, what was not is told so.
 func (a *App) startAPI(context.Context) (stopFunc, error) {
-	ui, err := a.newUI()
+	s := a.config.get().Server
+	ui, err := web.Handler(web.Options{BasePath: s.BasePath(), FrameAncestors: s.FrameAncestors})
 	if err != nil {
 		return nil, err
 	}
@@ -40,8 +42,10 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		Parser:         m.engine.Parser(),
 		LookbackDelta:  m.engine.LookbackDelta(),
 		Targets:        targets{m.scrape, m.gather},
+		Rules:          rules{m.rules},
 		ExternalLabels: func() labels.Labels { return a.prometheus().GlobalConfig.ExternalLabels },
 		Gatherer:       a.registry,
+		UI:             ui,
 		ConfigText:     func() string { return a.config.get().Scrape.String() },
 		Flags:          a.flags,
 		Build:          a.buildInfo(),
@@ -50,7 +54,6 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		Reload:         a.Reload,
 		Ready:          a.gate.isOpen,
 		AllowedOrigins: a.config.get().Server.AllowedOrigins,
-		UI:             ui,
 	}, a.log.With("part", "api"), a.registry)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/hulotte-dev/hulotte/collect/host"
 	"github.com/hulotte-dev/hulotte/collect/scrape"
 	"github.com/hulotte-dev/hulotte/config"
+	"github.com/hulotte-dev/hulotte/internal/logging"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -22,7 +23,7 @@ func (a *App) startScrape(context.Context) (stopFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := scrape.NewManager(scrape.Options{ExternalURL: external, ListenPort: port}, a.made.local, a.log.With("part", "scrape"), a.registry)
+	m, err := scrape.NewManager(scrape.Options{ExternalURL: external, ListenPort: port}, a.made.local, logging.Quiet(a.log.With("part", "scrape")), a.registry)
 	if err != nil {
 		return nil, err
 	}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"time"
 
+	"github.com/hulotte-dev/hulotte/internal/logging"
 	"github.com/hulotte-dev/hulotte/model"
 	"github.com/hulotte-dev/hulotte/query/promql"
 	"github.com/hulotte-dev/hulotte/store/series"
 )
 
 func (a *App) startStore(context.Context) (stopFunc, error) {
-	db, err := series.Open(a.config.get().SeriesOptions(), a.log.With("part", "store"), a.registry)
+	db, err := series.Open(a.config.get().SeriesOptions(), logging.Quiet(a.log.With("part", "store")), a.registry)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +27,7 @@ func (a *App) startStore(context.Context) (stopFunc, error) {
 func (a *App) startQuery(context.Context) (stopFunc, error) {
 	o := a.config.get().QueryOptions()
 	o.SubqueryStep = func() time.Duration { return time.Duration(a.prometheus().GlobalConfig.EvaluationInterval) }
-	engine, err := promql.New(o, a.log.With("part", "query"), a.registry)
+	engine, err := promql.New(o, logging.Quiet(a.log.With("part", "query")), a.registry)
 	if err != nil {
 		return nil, err
 	}

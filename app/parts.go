@@ -7,6 +7,7 @@ import (
 	"github.com/hulotte-dev/hulotte/collect/scrape"
 	"github.com/hulotte-dev/hulotte/internal/httpserver"
 	"github.com/hulotte-dev/hulotte/query/promql"
+	"github.com/hulotte-dev/hulotte/rule"
 	"github.com/hulotte-dev/hulotte/store"
 	"github.com/hulotte-dev/hulotte/store/series"
 )
@@ -20,6 +21,7 @@ func (a *App) parts() []part {
 		{name: "listener", start: a.startListener, stopTimeout: 5 * time.Second, reload: a.reloadListener},
 		{name: "store", start: a.startStore, stopTimeout: time.Minute},
 		{name: "query", start: a.startQuery, stopTimeout: 5 * time.Second},
+		{name: "rules", start: a.startRules, stopTimeout: 10 * time.Second, reload: a.reloadRules},
 		{name: "scrape", start: a.startScrape, stopTimeout: 10 * time.Second, reload: a.reloadScrape},
 		{name: "gather", start: a.startGather, stopTimeout: 10 * time.Second},
 		{name: "API", start: a.startAPI, stopTimeout: 15 * time.Second},
@@ -32,6 +34,7 @@ type made struct {
 	store  *series.DB
 	local  store.Series // of the default tenant, where this process's own data goes
 	engine *promql.Engine
+	rules  *rule.Manager
 	scrape *scrape.Manager
 	gather *gather.Loop
 }

@@ -30,8 +30,8 @@ type Config struct {
 	// File is the file that was read, "" when there was none.
 	File string
 
-	origins  map[string]origin // by key path; a missing one is a default
-	promFile string            // where Scrape came from
+	origins           map[string]origin // by key path; a missing one is a default
+	rules, ruleGroups int               // how many the rule files hold
 }
 
 // Server is the one HTTP listener.
@@ -41,6 +41,7 @@ type Server struct {
 	RoutePrefix          string
 	AllowedHosts         []string
 	AllowedOrigins       []string
+	FrameAncestors       []string
 	TLS                  TLS
 	Users                map[string]string // name to bcrypt hash
 	AllowUnauthenticated bool

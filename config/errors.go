@@ -21,10 +21,13 @@ func (e Error) Error() string {
 	if e.Line > 0 {
 		fmt.Fprintf(&b, ":%d", e.Line)
 	}
-	if e.Key != "" {
-		b.WriteString(": " + e.Key)
+	for _, s := range []string{e.Key, e.Text} {
+		if s != "" && b.Len() > 0 {
+			b.WriteString(": ")
+		}
+		b.WriteString(s)
 	}
-	return b.String() + ": " + e.Text
+	return b.String()
 }
 
 // Errors is everything that is wrong with a configuration.

@@ -46,6 +46,8 @@ func keys(c *Config, s Sources) []Key {
 			Doc: "Names that the Host header of a request may have, besides localhost, loopback addresses and the host of `server.external_url`. On a loopback address this keeps foreign web sites out (DNS rebinding); on other addresses it is checked only when set."},
 		{Path: "server.allowed_origins", value: list(&c.Server.AllowedOrigins),
 			Doc: "Origins (`https://grafana.example.org`) whose pages may call the API from a browser (CORS); `*` lets all of them read."},
+		{Path: "server.frame_ancestors", value: list(&c.Server.FrameAncestors),
+			Doc: "Origins whose pages may show ours in a frame, such as a portal."},
 		{Path: "server.tls.cert_file", value: text(&c.Server.TLS.CertFile),
 			Doc: "Certificate chain in PEM; with `server.tls.key_file` it turns HTTPS on. Changed files are taken into use without a restart."},
 		{Path: "server.tls.key_file", value: text(&c.Server.TLS.KeyFile),

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/hulotte-dev/hulotte/collect/scrape"
+	"github.com/hulotte-dev/hulotte/rule"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -75,11 +77,42 @@ func (c *Config) loadProm(own promSource) Errors {
 	if err != nil {
 		return promErrors(src.file, err)
 	}
-	c.Scrape, c.promFile = parsed, src.file
+	c.Scrape = parsed
 	for _, w := range warnings {
 		c.Warnings = append(c.Warnings, Error{File: src.file, Line: w.Line, Key: w.Key, Text: w.Text})
 	}
+	return c.checkRules(src)
+}
+
+// checkRules reads the rule files now, so that a faulty one is refused together with the rest. What evaluates them
+// reads them again.
+func (c *Config) checkRules(src promSource) Errors {
+	files, warnings, err := rule.Load(c.Scrape.Prometheus().RuleFiles, c.QueryOptions().NewParser())
+	if err != nil {
+		var errs Errors
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			errs = append(errs, Error{Text: line})
+		}
+		return errs
+	}
+	c.ruleGroups, c.rules = files.Counts()
+	for _, w := range warnings {
+		c.Warnings = append(c.Warnings, Error{File: src.file, Text: w})
+	}
 	return nil
+}
+
+// Summary says in a line what was read.
+func (c *Config) Summary() string {
+	file := c.File
+	if file == "" {
+		file = "no file"
+	}
+	if c.Prometheus.Config != "" {
+		file += " and " + c.Prometheus.Config
+	}
+	return fmt.Sprintf("%s: good (%d keys set, %d scrape jobs, %d rules in %d groups, %d warnings)",
+		file, len(c.origins), len(c.Scrape.Prometheus().ScrapeConfigs), c.rules, c.ruleGroups, len(c.Warnings))
 }
 
 // promSource is the text that Prometheus' code reads.

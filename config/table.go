@@ -108,7 +108,7 @@ func (t *table) decodeEntry(section string, name, n *yaml.Node) Errors {
 	}
 	k, ok := t.byPath[path]
 	if !ok {
-		return Errors{{File: t.c.File, Line: name.Line, Key: path, Text: unknownKey(name.Value, t.children[section])}}
+		return Errors{{File: t.c.File, Line: name.Line, Key: path, Text: t.unknownKey(section, name.Value)}}
 	}
 	if n = resolve(n); isNull(n) {
 		return nil
@@ -120,7 +120,17 @@ func (t *table) decodeEntry(section string, name, n *yaml.Node) Errors {
 	return nil
 }
 
-func unknownKey(name string, known []string) string {
+// otherPromBlocks are the keys of a prometheus.yml that mean nothing in our own file.
+var otherPromBlocks = []string{"alerting", "remote_read", "storage", "tracing", "otlp", "runtime"}
+
+func (t *table) unknownKey(section, name string) string {
+	known := t.children[section]
+	if section == "" {
+		known = slices.Concat(known, promBlocks)
+		if slices.Contains(otherPromBlocks, name) {
+			return "is known in a prometheus.yml only: name that file in prometheus.config"
+		}
+	}
 	if s := suggest.Closest(name, known); s != "" {
 		return fmt.Sprintf("unknown key: did you mean %q?", s)
 	}

@@ -51,11 +51,19 @@ func loopback(addr string) bool {
 
 // Prefix returns the path under which everything is served: "" for the root, else "/path" without a slash at its end.
 func (s Server) Prefix() string {
-	p := s.RoutePrefix
-	if p == "" && s.ExternalURL != "" {
-		if u, err := url.Parse(s.ExternalURL); err == nil {
-			p = u.Path
-		}
+	if s.RoutePrefix != "" {
+		return cleanPath(s.RoutePrefix)
 	}
-	return strings.TrimSuffix(path.Clean("/"+p), "/")
+	return s.BasePath()
 }
+
+// BasePath returns the path under which browsers see everything, in the form of Prefix. It is another one than
+// Prefix behind a proxy that takes the path away.
+func (s Server) BasePath() string {
+	if u, err := url.Parse(s.ExternalURL); err == nil && s.ExternalURL != "" {
+		return cleanPath(u.Path)
+	}
+	return cleanPath(s.RoutePrefix)
+}
+
+func cleanPath(p string) string { return strings.TrimSuffix(path.Clean("/"+p), "/") }

@@ -170,6 +170,9 @@ func formatSize(n int64) string {
 			return strconv.FormatInt(n/f, 10) + u
 		}
 	}
+	if n == 0 {
+		return "0"
+	}
 	return strconv.FormatInt(n, 10) + "B"
 }
 

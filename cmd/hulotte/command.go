@@ -50,13 +50,13 @@ func (c *command) execute(args []string, s streams) int {
 	if c.flags != nil {
 		c.flags(fs)
 	}
-	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+	args, err := c.parse(fs, args)
+	if errors.Is(err, flag.ErrHelp) {
 		c.help(s.out, fs)
 		return exitOK
 	} else if err != nil {
 		return c.usageError(s, flagError(fs, err))
 	}
-	args = fs.Args()
 	if len(args) > 0 && len(c.subs) > 0 {
 		return c.descend(args, s, fs)
 	}
@@ -68,6 +68,19 @@ func (c *command) execute(args []string, s streams) int {
 		return c.usageError(s, fmt.Sprintf("takes no argument %q", args[0]))
 	}
 	return c.run(args, s)
+}
+
+// parse returns the arguments that are no flags. Where no subcommand can follow, flags may stand behind them.
+func (c *command) parse(fs *flag.FlagSet, args []string) (rest []string, err error) {
+	for {
+		if err := fs.Parse(args); err != nil {
+			return nil, err
+		}
+		if args = fs.Args(); len(args) == 0 || len(c.subs) > 0 {
+			return append(rest, args...), nil
+		}
+		rest, args = append(rest, args[0]), args[1:]
+	}
 }
 
 func (c *command) descend(args []string, s streams, fs *flag.FlagSet) int {

@@ -74,3 +74,13 @@ func TestParseLevel(t *testing.T) {
 		t.Errorf("ParseLevel(trace) = %v", err)
 	}
 }
+
+func TestQuiet(t *testing.T) {
+	var buf bytes.Buffer
+	l := Quiet(New(&buf, Options{Format: Text})).With("part", "store")
+	l.Info("hidden")
+	l.Warn("shown")
+	if got := buf.String(); strings.Contains(got, "hidden") || !strings.Contains(got, "WRN shown part=store") {
+		t.Errorf("got %s", got)
+	}
+}

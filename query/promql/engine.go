@@ -97,10 +97,7 @@ func New(o Options, log *slog.Logger, reg prometheus.Registerer) (*Engine, error
 	if err != nil {
 		return nil, err
 	}
-	p := parser.NewParser(parser.Options{
-		EnableExperimentalFunctions: !o.WithoutExperimental,
-		EnableBinopFillModifiers:    !o.WithoutExperimental,
-	})
+	p := o.NewParser()
 	e := &Engine{opts: o, log: log, parser: p, tracker: t, metrics: m}
 	e.engine = upstream.NewEngine(upstream.EngineOpts{
 		Logger:                   log,
@@ -124,6 +121,14 @@ func (e *Engine) Close() error { return e.engine.Close() }
 
 // Parser returns the parser whose dialect the engine speaks, for those that read queries without running them.
 func (e *Engine) Parser() parser.Parser { return e.parser }
+
+// NewParser returns the parser of an engine with these options, for those who have expressions and no engine yet.
+func (o Options) NewParser() parser.Parser {
+	return parser.NewParser(parser.Options{
+		EnableExperimentalFunctions: !o.WithoutExperimental,
+		EnableBinopFillModifiers:    !o.WithoutExperimental,
+	})
+}
 
 // LookbackDelta returns how old a sample may be and still be the current value.
 func (e *Engine) LookbackDelta() time.Duration { return e.opts.LookbackDelta }
