@@ -1,3 +1,5 @@
+import { untrack } from 'svelte';
+
 // Keyboard shortcuts: one list, which is also what the help shows. Keys never act while someone types in a field.
 export interface Shortcut { keys: string; text: string; run: () => void; group: string; anywhere?: boolean }
 
@@ -8,8 +10,9 @@ class Keys {
 
   /** Adds shortcuts until the returned function is called. "g h" is two keys in a row, "mod+k" is Ctrl or ⌘. */
   add(...more: Shortcut[]): () => void {
-    this.list = [...this.list, ...more];
-    return () => { this.list = this.list.filter((s) => !more.includes(s)); };
+    // Added from effects: reading the list must not make them depend on it.
+    untrack(() => { this.list = [...this.list, ...more]; });
+    return () => untrack(() => { this.list = this.list.filter((s) => !more.includes(s)); });
   }
 
   start(): () => void {
