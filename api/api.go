@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"github.com/hulotte-dev/hulotte/internal/broadcast"
 	"github.com/hulotte-dev/hulotte/store"
 )
 
@@ -32,6 +33,8 @@ type Options struct {
 	Rules          Rules                // rule groups and their alerts
 	ExternalLabels func() labels.Labels // added by /federate and remote read, as Prometheus does
 	RemoteWrite    http.Handler         // receives POST /api/v1/write
+	Hosts          Hosts                // what the pages about machines show
+	Live           *broadcast.Hub       // what is told to open pages; nil has no live events
 	Gatherer       prometheus.Gatherer  // our own metrics, for /metrics
 	UI             http.Handler         // everything that is no API
 
@@ -85,11 +88,15 @@ type api struct {
 	Options
 	log     *slog.Logger
 	metrics *metrics
+	answers *sharedAnswers
+	live    liveCount
 }
 
 // New returns the handler of every path. It expects to be served below the path of the external URL, with that
 // path already cut off.
 func New(o Options, log *slog.Logger, reg prometheus.Registerer) http.Handler {
 	a := &api{Options: o.withDefaults(), log: log, metrics: newMetrics(reg)}
+	a.answers = newSharedAnswers(a.Now, a.dataVersion)
+	a.metrics.observeLive(reg, &a.live)
 	return a.secureHeaders(a.routes())
 }

@@ -25,6 +25,8 @@ type Limits struct {
 	// AnswerItems bounds the series, names or values that one answer of /series, /labels and
 	// /label/.../values holds; beyond it the answer is cut and says so.
 	AnswerItems int
+	// LiveStreams bounds the streams of live events that are open at the same time.
+	LiveStreams int
 }
 
 func (l Limits) withDefaults() Limits {
@@ -38,6 +40,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.RemoteReadFrameBytes, 1<<20)
 	def(&l.FederateSeries, 1_000_000)
 	def(&l.AnswerItems, 2_000_000)
+	def(&l.LiveStreams, defaultMaxLive)
 	return l
 }
 

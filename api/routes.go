@@ -60,6 +60,7 @@ func (a *api) routes() http.Handler {
 		{get, "/-/ready", http.HandlerFunc(a.readiness)},
 		{postPut, "/-/reload", a.sameSite(http.HandlerFunc(a.reload))},
 	}
+	table = append(table, a.hostRoutes()...)
 	mux := http.NewServeMux()
 	for _, r := range table {
 		a.mount(mux, r)

@@ -46,6 +46,8 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		ExternalLabels: func() labels.Labels { return a.prometheus().GlobalConfig.ExternalLabels },
 		Gatherer:       a.registry,
 		UI:             ui,
+		Hosts:          a.hosts(),
+		Live:           m.live,
 		ConfigText:     func() string { return a.config.get().Scrape.String() },
 		Flags:          a.flags,
 		Build:          a.buildInfo(),

@@ -43,7 +43,7 @@ func (a *App) startGather(context.Context) (stopFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	loop, err := gather.New(gather.Options{}, sources, a.made.local, a.log.With("part", "gather"), a.registry)
+	loop, err := gather.New(gather.Options{OnGathered: a.gathered}, sources, a.made.local, a.log.With("part", "gather"), a.registry)
 	if err != nil {
 		return nil, err
 	}

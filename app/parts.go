@@ -5,6 +5,7 @@ import (
 
 	"github.com/hulotte-dev/hulotte/collect/gather"
 	"github.com/hulotte-dev/hulotte/collect/scrape"
+	"github.com/hulotte-dev/hulotte/internal/broadcast"
 	"github.com/hulotte-dev/hulotte/internal/httpserver"
 	"github.com/hulotte-dev/hulotte/query/promql"
 	"github.com/hulotte-dev/hulotte/rule"
@@ -22,6 +23,7 @@ func (a *App) parts() []part {
 		{name: "store", start: a.startStore, stopTimeout: time.Minute},
 		{name: "query", start: a.startQuery, stopTimeout: 5 * time.Second},
 		{name: "rules", start: a.startRules, stopTimeout: 10 * time.Second, reload: a.reloadRules},
+		{name: "live", start: a.startLive, stopTimeout: time.Second},
 		{name: "scrape", start: a.startScrape, stopTimeout: 10 * time.Second, reload: a.reloadScrape},
 		{name: "gather", start: a.startGather, stopTimeout: 10 * time.Second},
 		{name: "API", start: a.startAPI, stopTimeout: 15 * time.Second},
@@ -35,6 +37,7 @@ type made struct {
 	local  store.Series // of the default tenant, where this process's own data goes
 	engine *promql.Engine
 	rules  *rule.Manager
+	live   *broadcast.Hub
 	scrape *scrape.Manager
 	gather *gather.Loop
 }
