@@ -7,11 +7,12 @@ package store
 
 import (
 	"context"
-	"errors"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/metadata"
 	"github.com/prometheus/prometheus/storage"
+
+	"github.com/hulotte-dev/hulotte/model"
 )
 
 // Series is the metrics of one tenant.
@@ -42,18 +43,18 @@ type Tenants interface {
 }
 
 // ErrTooManyTenants is returned by Tenants.Writer when a new tenant would exceed the configured limit.
-var ErrTooManyTenants = errors.New("too many tenants")
+var ErrTooManyTenants = model.NewError(model.Limit, "too many tenants")
 
 // ErrTooManySeries is returned by an appender when a new series would exceed the tenant's limit. Samples of the
 // series that exist are still taken.
-var ErrTooManySeries = errors.New("too many series")
+var ErrTooManySeries = model.NewError(model.Limit, "too many series")
 
 // ErrNoSpace is returned by an appender and its Commit when the medium has no room left for writing. Nothing of
 // the transaction is kept; writing again later is right. Reads go on.
-var ErrNoSpace = errors.New("no space left for writing series")
+var ErrNoSpace = model.NewError(model.Unavailable, "no space left for writing series")
 
 // ErrReadOnly is returned by the appender of a Series that was opened for reading and whose tenant does not exist.
-var ErrReadOnly = errors.New("this tenant's series were opened for reading")
+var ErrReadOnly = model.NewError(model.Invalid, "this tenant's series were opened for reading")
 
 // MetricMetadata says what a metric is. A metric can have several, when its sources disagree.
 type MetricMetadata struct {
