@@ -43,6 +43,7 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		LookbackDelta:  m.engine.LookbackDelta(),
 		Targets:        targets{m.scrape, m.gather},
 		Rules:          rules{m.rules},
+		RemoteWrite:    a.newRemoteWrite(),
 		ExternalLabels: func() labels.Labels { return a.prometheus().GlobalConfig.ExternalLabels },
 		Gatherer:       a.registry,
 		UI:             ui,

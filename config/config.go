@@ -20,6 +20,7 @@ type Config struct {
 	Log        Log
 	Prometheus Prometheus
 	Host       Host
+	Ingest     Ingest
 	Storage    Storage
 	Query      Query
 
@@ -91,6 +92,21 @@ type Host struct {
 	DisksExclude        string
 	UnitsInclude        string
 	UnitsExclude        string
+}
+
+// Ingest is what others send.
+type Ingest struct {
+	RemoteWrite RemoteWriteLimits
+}
+
+// RemoteWriteLimits bound what arrives through Prometheus' remote write.
+type RemoteWriteLimits struct {
+	MaxCompressedSize   int64 // bytes, of a request
+	MaxUncompressedSize int64 // bytes, of a request
+	MaxInFlightSize     int64 // bytes, of all requests
+	CacheSize           int64 // bytes
+	MaxSamples          int   // of a request
+	MaxLabels           int   // of a series
 }
 
 // Storage is what is kept, and for how long.

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 
 	"github.com/hulotte-dev/hulotte/collect/host"
+	"github.com/hulotte-dev/hulotte/ingest/remotewrite"
 	"github.com/hulotte-dev/hulotte/query/promql"
 	"github.com/hulotte-dev/hulotte/store/series"
 )
@@ -45,6 +46,20 @@ func (c *Config) HostOptions() host.Options {
 		NetDevExclude: h.InterfacesExclude, DisksExclude: h.DisksExclude,
 		UnitsInclude: h.UnitsInclude, UnitsExclude: h.UnitsExclude,
 		Timeout: h.Timeout,
+	}
+}
+
+// RemoteWriteLimits are those of what arrives through remote write.
+func (c *Config) RemoteWriteLimits() remotewrite.Limits {
+	l := c.Ingest.RemoteWrite
+	return remotewrite.Limits{
+		MaxCompressed:   min(l.MaxCompressedSize, c.Server.MaxBodySize),
+		MaxUncompressed: l.MaxUncompressedSize,
+		MaxInFlight:     l.MaxInFlightSize,
+		CacheBytes:      l.CacheSize,
+		MaxSamples:      l.MaxSamples,
+		MaxLabels:       l.MaxLabels,
+		ReadTimeout:     c.Server.ReadTimeout,
 	}
 }
 

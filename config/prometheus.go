@@ -75,7 +75,7 @@ func (c *Config) loadProm(own promSource) Errors {
 	}
 	parsed, warnings, err := scrape.Load(src.text, src.file)
 	if err != nil {
-		return promErrors(src.file, err)
+		return promErrors(src, err)
 	}
 	c.Scrape = parsed
 	for _, w := range warnings {
@@ -134,14 +134,19 @@ func noFile() promSource {
 var promLine = regexp.MustCompile(`^\s*line (\d+): (.*)$`)
 
 // promErrors parts an error of Prometheus' loader, which has a line for everything that is wrong.
-func promErrors(file string, err error) Errors {
+func promErrors(src promSource, err error) Errors {
 	var errs Errors
 	for line := range strings.SplitSeq(err.Error(), "\n") {
-		line = strings.TrimPrefix(line, file+": ")
-		e := Error{File: file, Text: strings.TrimSpace(line)}
+		line = strings.TrimPrefix(line, src.file+": ")
+		e := Error{File: src.file, Text: strings.TrimSpace(line)}
 		if m := promLine.FindStringSubmatch(line); m != nil {
 			e.Line, _ = strconv.Atoi(m[1])
 			e.Text = m[2]
+		} else {
+			e.Line, e.Key = locate(src.text, line)
+		}
+		if strings.Contains(e.Text, "not a valid duration string") {
+			e.Text += ": write whole numbers with units, such as 30s, 5m or 1h30m"
 		}
 		if e.Text != "" {
 			errs = append(errs, e)

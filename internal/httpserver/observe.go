@@ -74,21 +74,21 @@ func (s *Server) observe(next http.Handler) http.Handler {
 
 		var route string
 		ctx := context.WithValue(r.Context(), routeKey{}, &route)
-		stream := strings.Contains(r.Header.Get("Accept"), "text/event-stream")
-		if stream {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithCancel(ctx)
-			defer cancel()
-			defer context.AfterFunc(s.streams, cancel)()
-		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		var forget func() bool
+		res.onStream = func() { forget = context.AfterFunc(s.streams, cancel) }
 		r = r.WithContext(ctx)
 		defer func() { // also when the handler breaks its answer off
+			if forget != nil {
+				forget()
+			}
 			res.touch() // what is still in the buffer gets its time too
 			if route == "" {
 				route = patternPath(r.Pattern)
 			}
 			s.metrics.count(route, r.Method, res)
-			if !stream {
+			if !res.stream {
 				s.metrics.seconds.WithLabelValues(route).Observe(time.Since(start).Seconds())
 			}
 		}()

@@ -153,7 +153,7 @@ func (s *Server) chain(h http.Handler) http.Handler {
 	return underPrefix(s.options.Prefix, h)
 }
 
-// EndStreams ends the contexts of the requests that asked for an event stream, which would go on for ever.
+// EndStreams ends the contexts of the requests that are answered by an event stream, which would go on for ever.
 func (s *Server) EndStreams() { s.endStreams() }
 
 // Shutdown stops listening, waits for the requests under way until ctx ends, and then breaks them off.

@@ -3,6 +3,7 @@ package httpserver
 import (
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -50,6 +51,9 @@ type response struct {
 	touched time.Time
 	code    int // 0 as long as nothing was answered
 	bytes   int64
+
+	stream   bool   // the answer is an event stream
+	onStream func() // called when it turns out to be one
 }
 
 func newResponse(w http.ResponseWriter, r *http.Request, stall time.Duration) *response {
@@ -76,10 +80,19 @@ func (w *response) touch() {
 
 func (w *response) WriteHeader(code int) {
 	if code >= 200 && w.code == 0 { // 1xx is not the answer yet
-		w.code = code
+		w.begin(code)
 	}
 	w.touch()
 	w.ResponseWriter.WriteHeader(code)
+}
+
+// begin takes note of the answer.
+func (w *response) begin(code int) {
+	w.code = code
+	if strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream") {
+		w.stream = true
+		w.onStream()
+	}
 }
 
 // pieceSize is what a client must take within the stall time: at 30 s some 9 KB/s.
@@ -87,7 +100,7 @@ const pieceSize = 256 << 10
 
 func (w *response) Write(p []byte) (n int, err error) {
 	if w.code == 0 {
-		w.code = http.StatusOK
+		w.begin(http.StatusOK)
 	}
 	for {
 		w.touch()
