@@ -7,6 +7,7 @@ import (
 
 	"github.com/hulotte-dev/hulotte/collect/gather"
 	"github.com/hulotte-dev/hulotte/collect/host"
+	"github.com/hulotte-dev/hulotte/collect/process"
 	"github.com/hulotte-dev/hulotte/collect/scrape"
 	"github.com/hulotte-dev/hulotte/config"
 	"github.com/hulotte-dev/hulotte/internal/logging"
@@ -55,6 +56,7 @@ func (a *App) startGather(context.Context) (stopFunc, error) {
 const (
 	selfJob = "hulotte"
 	hostJob = "node"
+	procJob = "process"
 )
 
 // sources are what is gathered in this process.
@@ -70,5 +72,14 @@ func (a *App) sources(c *config.Config) ([]gather.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(sources, source(hostJob, node)), nil
+	sources = append(sources, source(hostJob, node))
+	if c.Host.Processes.Enabled {
+		processes, err := process.New(c.ProcessOptions(), a.log.With("part", "process"))
+		if err != nil {
+			return nil, err
+		}
+		a.made.processes = processes
+		sources = append(sources, source(procJob, processes))
+	}
+	return sources, nil
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/hulotte-dev/hulotte/collect/gather"
+	"github.com/hulotte-dev/hulotte/collect/process"
 	"github.com/hulotte-dev/hulotte/collect/scrape"
 	"github.com/hulotte-dev/hulotte/internal/broadcast"
 	"github.com/hulotte-dev/hulotte/internal/httpserver"
@@ -40,4 +41,6 @@ type made struct {
 	live   *broadcast.Hub
 	scrape *scrape.Manager
 	gather *gather.Loop
+
+	processes *process.Collector // nil when they are not measured
 }

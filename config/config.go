@@ -92,6 +92,14 @@ type Host struct {
 	DisksExclude        string
 	UnitsInclude        string
 	UnitsExclude        string
+	Processes           Processes
+}
+
+// Processes are the processes of the host, in groups named for their service.
+type Processes struct {
+	Enabled      bool
+	MaxGroups    int
+	MaxProcesses int
 }
 
 // Ingest is what others send.

@@ -113,6 +113,13 @@ func keys(c *Config, s Sources) []Key {
 		{Path: "host.units_exclude", value: regex(&c.Host.UnitsExclude),
 			Doc: "systemd units to leave out. The default leaves out those that nobody acts on, such as device units."},
 
+		{Path: "host.processes.enabled", value: boolean(&c.Host.Processes.Enabled), Default: "true",
+			Doc: "Whether processes are measured, in groups named for the service that they belong to."},
+		{Path: "host.processes.max_groups", value: integer(&c.Host.Processes.MaxGroups, 1, 100_000), Default: "200",
+			Doc: "Groups of processes with a name of their own; the rest goes to the group `other`."},
+		{Path: "host.processes.max_processes", value: integer(&c.Host.Processes.MaxProcesses, 1, 10_000_000), Default: "20000",
+			Doc: "Processes that are read at a time."},
+
 		{Path: "prometheus.config", value: text(&c.Prometheus.Config), Live: true,
 			Doc: "A prometheus.yml that is taken as it is: scrape_configs, rule_files, remote_write and the rest. Write either this or these blocks in this file, not both."},
 

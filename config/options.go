@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 
 	"github.com/hulotte-dev/hulotte/collect/host"
+	"github.com/hulotte-dev/hulotte/collect/process"
 	"github.com/hulotte-dev/hulotte/ingest/remotewrite"
 	"github.com/hulotte-dev/hulotte/query/promql"
 	"github.com/hulotte-dev/hulotte/store/series"
@@ -47,6 +48,12 @@ func (c *Config) HostOptions() host.Options {
 		UnitsInclude: h.UnitsInclude, UnitsExclude: h.UnitsExclude,
 		Timeout: h.Timeout,
 	}
+}
+
+// ProcessOptions are those of the host's processes.
+func (c *Config) ProcessOptions() process.Options {
+	h := c.Host
+	return process.Options{ProcFS: h.ProcFS, RootFS: h.RootFS, MaxGroups: h.Processes.MaxGroups, MaxProcesses: h.Processes.MaxProcesses}
 }
 
 // RemoteWriteLimits are those of what arrives through remote write.
