@@ -30,6 +30,9 @@ type (
 // the calls do not count, small enough that an answer of gigabytes needs no gigabytes.
 const flushSize = 64 << 10
 
+// initialSize holds most answers that are not query results.
+const initialSize = 4 << 10
+
 // jsonWriter appends JSON to a buffer and hands it on in pieces. The bytes are those that Prometheus sends,
 // except that text which is not UTF-8 becomes U+FFFD instead of invalid JSON.
 type jsonWriter struct {
@@ -37,10 +40,45 @@ type jsonWriter struct {
 	buf     []byte
 	err     error // the first error of to; nothing is written after it
 	started bool  // whether anything was handed on
+	grid    grid
+}
+
+// grid remembers how the timestamps of a range query's steps are written: every series has the same ones.
+type grid struct {
+	times []int64
+	text  []byte // one text behind the other
+	ends  []int  // where each text ends
+	next  int    // the step expected next
+}
+
+// maxGrid bounds the memory of a grid; range queries have at most 11,000 steps unless told otherwise.
+const maxGrid = 11_001
+
+// append writes the timestamp ms.
+func (g *grid) append(dst []byte, ms int64) []byte {
+	for g.next < len(g.times) && g.times[g.next] < ms {
+		g.next++
+	}
+	i := g.next
+	if i < len(g.times) && g.times[i] == ms {
+		start := 0
+		if i > 0 {
+			start = g.ends[i-1]
+		}
+		g.next++
+		return append(dst, g.text[start:g.ends[i]]...)
+	}
+	if i == len(g.times) && i < maxGrid {
+		g.times = append(g.times, ms)
+		g.text = appendTimestamp(g.text, ms)
+		g.ends = append(g.ends, len(g.text))
+		g.next++
+	}
+	return appendTimestamp(dst, ms)
 }
 
 func newJSONWriter(to io.Writer) *jsonWriter {
-	return &jsonWriter{to: to, buf: make([]byte, 0, 4096)}
+	return &jsonWriter{to: to, buf: make([]byte, 0, initialSize)}
 }
 
 // flush hands on what is left and returns the first error.
@@ -163,15 +201,8 @@ func appendValue(w *jsonWriter, v parser.Value) error {
 func (w *jsonWriter) series(s promql.Series) {
 	w.raw(`{"metric":`)
 	w.buf = appendLabels(w.buf, s.Metric)
-	for i, p := range s.Floats {
-		w.raw(listStart(i, `,"values":[`))
-		w.buf = appendFloatPoint(w.buf, p)
-		if w.breathe() != nil {
-			return
-		}
-	}
 	if len(s.Floats) > 0 {
-		w.raw(`]`)
+		w.floats(s.Floats)
 	}
 	for i, p := range s.Histograms {
 		w.raw(listStart(i, `,"histograms":[`))
@@ -184,6 +215,26 @@ func (w *jsonWriter) series(s promql.Series) {
 		w.raw(`]`)
 	}
 	w.raw(`}`)
+}
+
+// floats writes the points of one series, which are the bulk of most answers.
+func (w *jsonWriter) floats(points []promql.FPoint) {
+	w.raw(`,"values":[`)
+	w.grid.next = 0
+	for i, p := range points {
+		if i > 0 {
+			w.buf = append(w.buf, ',')
+		}
+		w.buf = append(w.buf, '[')
+		w.buf = w.grid.append(w.buf, p.T)
+		w.buf = append(w.buf, ',')
+		w.buf = appendFloat(w.buf, p.F)
+		w.buf = append(w.buf, ']')
+		if len(w.buf) >= flushSize && w.flush() != nil {
+			return
+		}
+	}
+	w.raw(`]`)
 }
 
 func listStart(i int, field string) string {
@@ -258,9 +309,14 @@ func appendTimestamp(dst []byte, ms int64) []byte {
 	return dst
 }
 
-// maxPlainInt is below where the shortest form of a float may differ from its digits as an integer: every
-// integer up to 2^53 is its own shortest form.
-const maxPlainInt = 1 << 53
+const (
+	// maxPlainInt is below where the shortest form of a float may differ from its digits as an integer: every
+	// integer up to 2^53 is its own shortest form.
+	maxPlainInt = 1 << 53
+	// maxThousandths is below where a number of thousandths has at most 15 digits. Different decimals of at
+	// most 15 digits are different floats, so the one that is found is the shortest there is.
+	maxThousandths = 1e15
+)
 
 // appendFloat writes a value in quotes: JSON's numbers have no NaN and no infinities.
 func appendFloat(dst []byte, f float64) []byte {
@@ -269,12 +325,38 @@ func appendFloat(dst []byte, f float64) []byte {
 	switch {
 	case abs < maxPlainInt && f == math.Trunc(f) && (f != 0 || !math.Signbit(f)):
 		dst = strconv.AppendInt(dst, int64(f), 10) // counters and sizes: several times faster than a float
+	case abs >= 0.001 && abs*1000 < maxThousandths:
+		dst = appendDecimal(dst, f)
 	case abs != 0 && (abs < 1e-6 || abs >= 1e21):
 		dst = strconv.AppendFloat(dst, f, 'e', -1, 64)
 	default:
 		dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
 	}
 	return append(dst, '"')
+}
+
+// appendDecimal writes a float that is no integer. Measured values often have no more than three decimals, and
+// those are much cheaper to write as an integer with a point in it.
+func appendDecimal(dst []byte, f float64) []byte {
+	n := int64(math.Round(f * 1000))
+	if float64(n)/1000 != f { // the division rounds correctly, so equality proves the decimal
+		return strconv.AppendFloat(dst, f, 'f', -1, 64)
+	}
+	if n < 0 {
+		dst = append(dst, '-')
+		n = -n
+	}
+	dst = strconv.AppendInt(dst, n/1000, 10)
+	frac := n % 1000
+	dst = append(dst, '.', byte('0'+frac/100))
+	if frac%100 == 0 {
+		return dst
+	}
+	dst = append(dst, byte('0'+frac/10%10))
+	if frac%10 == 0 {
+		return dst
+	}
+	return append(dst, byte('0'+frac%10))
 }
 
 // appendHistogram writes {"count":"c","sum":"s","buckets":[[bounds,"lower","upper","count"],...]} with the
