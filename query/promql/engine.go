@@ -4,9 +4,10 @@
 // in a file so that a query that killed the process is named at the next start), measures every query and logs
 // the slow ones. What a query returns is Prometheus' engine's answer, unchanged.
 //
-// Experimental functions, aggregations and fill modifiers are accepted: that lets Hulotte answer queries that
-// a Prometheus without feature flags refuses, and changes the meaning of none that it accepts. Options that
-// do change results (delayed removal of metric names, start timestamps in rates) keep Prometheus' defaults.
+// Experimental functions and aggregations, fill modifiers and UTF-8 names without quotes are accepted: that lets
+// Hulotte answer queries that a Prometheus without feature flags refuses, and changes the meaning of none that it
+// accepts. Options that do change results (delayed removal of metric names, start timestamps in rates) keep
+// Prometheus' defaults.
 package promql
 
 import (
@@ -50,7 +51,8 @@ type Options struct {
 	// ActiveQueriesFile keeps the running queries, to name them after a crash; empty keeps none.
 	ActiveQueriesFile string
 
-	// WithoutExperimental refuses experimental functions and fill modifiers, as Prometheus does by default.
+	// WithoutExperimental refuses experimental functions, fill modifiers and UTF-8 names without quotes, as
+	// Prometheus does by default.
 	WithoutExperimental bool
 	// DelayedNameRemoval keeps the metric's name until the end of the evaluation (Prometheus'
 	// promql-delayed-name-removal feature).
@@ -127,6 +129,7 @@ func (o Options) NewParser() parser.Parser {
 	return parser.NewParser(parser.Options{
 		EnableExperimentalFunctions: !o.WithoutExperimental,
 		EnableBinopFillModifiers:    !o.WithoutExperimental,
+		EnableUnquotedUTF8Names:     !o.WithoutExperimental,
 	})
 }
 

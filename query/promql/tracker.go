@@ -163,7 +163,7 @@ func (t *tracker) Close() error {
 func (t *tracker) active() []Active {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var list []Active
+	list := []Active{}
 	for _, a := range t.running {
 		if a != nil {
 			list = append(list, *a)
