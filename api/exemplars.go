@@ -16,9 +16,13 @@ func (a *api) queryExemplars(r *http.Request) (*result, error) {
 	if end.Before(start) {
 		return nil, badData("end timestamp must not be before start timestamp")
 	}
-	expr, err := a.parsed(r)
+	text, err := a.expressionParam(r, "query")
 	if err != nil {
 		return nil, err
+	}
+	expr, err := a.Parser.ParseExpr(text)
+	if err != nil {
+		return nil, badData("%w", err) // without the parameter's name, as Prometheus has it here
 	}
 	selectors := parser.ExtractSelectors(expr)
 	if len(selectors) == 0 {

@@ -38,7 +38,7 @@ func (a *api) federate(w http.ResponseWriter, r *http.Request) {
 	format := expfmt.NegotiateIncludingOpenMetrics(r.Header)
 	w.Header().Set("Content-Type", string(format))
 	enc := expfmt.NewEncoder(w, format)
-	err = eachFamily(latest, a.ExternalLabels(), format.FormatType(), enc.Encode)
+	err = eachFamily(latest, federationLabels(a.ExternalLabels()), format.FormatType(), enc.Encode)
 	if c, ok := enc.(expfmt.Closer); ok && err == nil {
 		err = c.Close()
 	}
@@ -74,7 +74,7 @@ func (a *api) latestSamples(ctx context.Context, sets [][]*labels.Matcher) ([]pr
 		return nil, err
 	}
 	defer closeQuietly(a.log, q)
-	samples, err := a.readLatest(ctx, selectAll(ctx, q, &storage.SelectHints{Start: mint, End: maxt}, sets), maxt)
+	samples, err := a.readLatest(ctx, selectAll(ctx, q, true, &storage.SelectHints{Start: mint, End: maxt}, sets), maxt)
 	slices.SortStableFunc(samples, func(a, b promql.Sample) int {
 		return strings.Compare(a.Metric.Get(labels.MetricName), b.Metric.Get(labels.MetricName))
 	})
@@ -142,7 +142,7 @@ func isStale(s promql.Sample) bool {
 }
 
 // eachFamily calls emit for each run of samples that are one metric of one type. samples are sorted by metric.
-func eachFamily(samples []promql.Sample, external labels.Labels, format expfmt.FormatType, emit func(*dto.MetricFamily) error) error {
+func eachFamily(samples []promql.Sample, external []labels.Label, format expfmt.FormatType, emit func(*dto.MetricFamily) error) error {
 	var family *dto.MetricFamily
 	flush := func() error {
 		if family == nil {
@@ -189,19 +189,19 @@ func familyType(h *histogram.FloatHistogram) dto.MetricType {
 	return dto.MetricType_HISTOGRAM
 }
 
-// exposed returns the sample with its labels and the external labels that it does not have. An instance label
-// is always there, empty if need be, so that the scraping server does not add its own.
-func exposed(s promql.Sample, external labels.Labels) *dto.Metric {
+// exposed returns the sample with its labels and those of external that it does not have.
+func exposed(s promql.Sample, external []labels.Label) *dto.Metric {
 	m := &dto.Metric{TimestampMs: &s.T}
 	s.Metric.Range(func(l labels.Label) {
 		if l.Name != labels.MetricName && l.Value != "" {
 			m.Label = append(m.Label, labelPair(l.Name, l.Value))
 		}
 	})
-	if !external.Has("instance") {
-		m.Label = appendMissing(m.Label, s.Metric, "instance", "")
+	for _, l := range external {
+		if !s.Metric.Has(l.Name) {
+			m.Label = append(m.Label, labelPair(l.Name, l.Value))
+		}
 	}
-	external.Range(func(l labels.Label) { m.Label = appendMissing(m.Label, s.Metric, l.Name, l.Value) })
 	switch {
 	case s.H == nil:
 		m.Untyped = &dto.Untyped{Value: &s.F}
@@ -213,11 +213,16 @@ func exposed(s promql.Sample, external labels.Labels) *dto.Metric {
 	return m
 }
 
-func appendMissing(pairs []*dto.LabelPair, have labels.Labels, name, value string) []*dto.LabelPair {
-	if have.Has(name) {
-		return pairs
+// federationLabels returns the external labels, sorted, and an instance label, empty if need be: it keeps the
+// scraping server from adding its own.
+func federationLabels(external labels.Labels) []labels.Label {
+	var list []labels.Label
+	external.Range(func(l labels.Label) { list = append(list, l) })
+	if !external.Has("instance") {
+		list = append(list, labels.Label{Name: "instance"})
 	}
-	return append(pairs, labelPair(name, value))
+	slices.SortFunc(list, func(a, b labels.Label) int { return strings.Compare(a.Name, b.Name) })
+	return list
 }
 
 func labelPair(name, value string) *dto.LabelPair {

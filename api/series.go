@@ -45,7 +45,7 @@ func (a *api) series(r *http.Request) (*result, error) {
 		Func:  "series", // no function: it tells the store that samples are not needed
 		Limit: hintLimit(limit),
 	}
-	found, warnings, err := collectLabels(r.Context(), selectAll(r.Context(), q, hints, sets), limit)
+	found, warnings, err := collectLabels(r.Context(), selectAll(r.Context(), q, false, hints, sets), limit)
 	if err != nil {
 		closeQuietly(a.log, q)
 		return nil, executionError(err)
@@ -62,9 +62,9 @@ func (a *api) itemLimit(limit int) int {
 }
 
 // selectAll returns the series of every set of matchers, each series once.
-func selectAll(ctx context.Context, q storage.Querier, hints *storage.SelectHints, sets [][]*labels.Matcher) storage.SeriesSet {
+func selectAll(ctx context.Context, q storage.Querier, sorted bool, hints *storage.SelectHints, sets [][]*labels.Matcher) storage.SeriesSet {
 	if len(sets) == 1 {
-		return q.Select(ctx, false, hints, sets[0]...)
+		return q.Select(ctx, sorted, hints, sets[0]...)
 	}
 	all := make([]storage.SeriesSet, 0, len(sets))
 	for _, set := range sets {
