@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 
 	"github.com/prometheus/prometheus/config"
 	"go.yaml.in/yaml/v2"
@@ -57,26 +57,27 @@ func Load(text []byte, filename string) (*Config, []Warning, error) {
 	env := &envWarnings{}
 	prom, err := config.Load(string(text), slog.New(env))
 	if err != nil {
-		return nil, nil, fileError(filename, err)
+		return nil, nil, fileError(filename, text, err)
 	}
 	prom.SetDirectory(filepath.Dir(filename))
 	explicit, err := explicitLimits(text)
 	if err != nil {
-		return nil, nil, fileError(filename, err)
+		return nil, nil, fileError(filename, text, err)
 	}
-	if err := addConfigFiles(prom, explicit); err != nil {
+	unmatched, err := addConfigFiles(prom, explicit)
+	if err != nil {
 		return nil, nil, err
 	}
 	cfg := &Config{prom: prom, defaulted: fillLimits(prom, explicit)}
-	return cfg, append(sectionWarnings(text, prom), env.warnings...), nil
+	return cfg, slices.Concat(sectionWarnings(text), fileWarnings(text, unmatched), env.warnings), nil
 }
 
 // addConfigFiles moves the jobs of scrape_config_files into prom, which then names no such files, and adds to
-// explicit the limits that they set to 0.
+// explicit the limits that they set to 0. It returns the patterns that match no file.
 //
 // Prometheus' own GetScrapeConfigs does the same on every call. It is done here once because a job in such a
 // file inherits the global limits while it is read, which would hide that it set a limit to 0 itself.
-func addConfigFiles(prom *config.Config, explicit explicitZeros) error {
+func addConfigFiles(prom *config.Config, explicit explicitZeros) (unmatched []string, err error) {
 	from := make(map[string]string, len(prom.ScrapeConfigs))
 	for _, job := range prom.ScrapeConfigs {
 		from[job.JobName] = "the main file"
@@ -84,37 +85,40 @@ func addConfigFiles(prom *config.Config, explicit explicitZeros) error {
 	for _, pattern := range prom.ScrapeConfigFiles {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
-			return fmt.Errorf("scrape_config_files: bad pattern %q: %w", pattern, err)
+			return nil, fmt.Errorf("scrape_config_files: bad pattern %q: %w", pattern, err)
+		}
+		if len(files) == 0 {
+			unmatched = append(unmatched, pattern)
 		}
 		for _, file := range files {
 			if err := addConfigFile(prom, explicit, file, from); err != nil {
-				return fileError(file, err)
+				return nil, err
 			}
 		}
 	}
 	prom.ScrapeConfigFiles = nil
-	return nil
+	return unmatched, nil
 }
 
 func addConfigFile(prom *config.Config, explicit explicitZeros, file string, from map[string]string) error {
 	text, err := readRegular(file)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", file, err)
 	}
 	var jobs config.ScrapeConfigs
 	if err := yaml.UnmarshalStrict(text, &jobs); err != nil {
-		return err
+		return fileError(file, text, err)
 	}
 	zeros, err := explicitLimits(text)
 	if err != nil {
-		return err
+		return fileError(file, text, err)
 	}
 	for _, job := range jobs.ScrapeConfigs {
 		if err := job.Validate(prom.GlobalConfig); err != nil {
-			return err
+			return fileError(file, text, err)
 		}
 		if first, ok := from[job.JobName]; ok {
-			return fmt.Errorf("job_name %q is already taken by %s", job.JobName, first)
+			return fmt.Errorf("%s: job_name %q is already taken by %s", file, job.JobName, first)
 		}
 		from[job.JobName] = file
 		explicit.jobs[job.JobName] = zeros.jobs[job.JobName]
@@ -137,14 +141,6 @@ func readRegular(file string) ([]byte, error) {
 		return nil, fmt.Errorf("the file has %d bytes: at most %d are read", info.Size(), maxConfigFileBytes)
 	}
 	return os.ReadFile(file)
-}
-
-func fileError(file string, err error) error {
-	text := err.Error()
-	text = strings.TrimPrefix(text, "yaml: unmarshal errors:\n")
-	text = strings.TrimPrefix(text, "yaml: ")
-	text = explainUnknownFields(text)
-	return fmt.Errorf("%s: %s", file, strings.TrimSpace(text))
 }
 
 // envWarnings is the log handler of Prometheus' loader, which tells of external labels whose variable is not

@@ -23,7 +23,7 @@ func TestTargetIsScrapedAtOnceAndStored(t *testing.T) {
 	r := start(t, fmt.Sprintf(oneJob, addr))
 
 	target := r.scraped("one")
-	if target.Health != promscrape.HealthGood || target.LastError != "" || target.Samples != 2 {
+	if target.Health != promscrape.HealthGood || target.LastError != "" || target.Counts.Samples != 2 {
 		t.Errorf("target = %+v, want it up with 2 samples", target)
 	}
 	got := r.series("a_total")

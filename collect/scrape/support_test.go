@@ -79,7 +79,7 @@ func (r *rig) scraped(pool string) Target {
 	var found Target
 	await(r.t, func() string { return "no scrape in pool " + pool }, func() bool {
 		for _, target := range r.Targets(pool).Active {
-			if !target.LastScrape.IsZero() && target.Samples >= 0 {
+			if !target.LastScrape.IsZero() && target.Counts.Samples >= 0 {
 				found = target
 				return true
 			}

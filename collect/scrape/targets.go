@@ -26,7 +26,7 @@ type Target struct {
 	Health           promscrape.TargetHealth // up, down, unknown
 	Interval         time.Duration
 	Timeout          time.Duration
-	Samples          int // samples in the last scrape, before metric relabelling; -1 before the first one
+	Counts           Counts // of the last scrape
 }
 
 // DroppedTarget is a target that relabelling has dropped.
@@ -88,7 +88,7 @@ func (m *Manager) target(pool string, t *promscrape.Target, b *labels.Builder) T
 		Health:           t.Health(),
 		Interval:         durationLabel(t, model.ScrapeIntervalLabel),
 		Timeout:          durationLabel(t, model.ScrapeTimeoutLabel),
-		Samples:          m.sink.samples(t),
+		Counts:           m.sink.counts(t),
 	}
 	if err := t.LastError(); err != nil {
 		out.LastError = m.explain(pool, err)

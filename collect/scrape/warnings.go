@@ -3,7 +3,6 @@ package scrape
 import (
 	"strings"
 
-	"github.com/prometheus/prometheus/config"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -25,18 +24,36 @@ var notYet = [...]struct{ key, text string }{
 }
 
 // sectionWarnings returns a warning for each part of text that has no effect.
-func sectionWarnings(text []byte, _ *config.Config) []Warning {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil || len(doc.Content) == 0 {
-		return nil // Prometheus' own decoder has accepted it; only the hints are lost.
-	}
+func sectionWarnings(text []byte) []Warning {
+	root := parse(text)
 	var found []Warning
 	for _, n := range notYet {
-		if line := lineOf(doc.Content[0], strings.Split(n.key, ".")); line > 0 {
+		if line := lineOf(root, strings.Split(n.key, ".")); line > 0 {
 			found = append(found, Warning{Key: n.key, Line: line, Text: n.text})
 		}
 	}
 	return found
+}
+
+// fileWarnings returns a warning for each pattern of scrape_config_files that matches no file.
+func fileWarnings(text []byte, unmatched []string) []Warning {
+	var found []Warning
+	for _, pattern := range unmatched {
+		const key = "scrape_config_files"
+		line := lineOf(parse(text), []string{key})
+		found = append(found, Warning{Key: key, Line: line, Text: pattern + " matches no file."})
+	}
+	return found
+}
+
+// parse returns the top of a text that Prometheus' own decoder has accepted. Should this one not take it, the
+// top is empty, and only hints are lost.
+func parse(text []byte) *yaml.Node {
+	var doc yaml.Node
+	if yaml.Unmarshal(text, &doc) != nil || len(doc.Content) == 0 {
+		return &yaml.Node{}
+	}
+	return doc.Content[0]
 }
 
 // lineOf returns the line of the key at path, or 0 when there is none or it has no value.
