@@ -51,7 +51,7 @@ func scraped(s scrape.Target) api.Target {
 		Pool: s.Pool, ScrapeURL: s.URL, GlobalURL: s.GlobalURL, Labels: s.Labels, DiscoveredLabels: s.DiscoveredLabels,
 		Health: string(s.Health), LastError: s.LastError, LastScrape: s.LastScrape, LastDuration: s.LastDuration,
 		Interval: s.Interval, Timeout: s.Timeout,
-		Samples: int64(s.Samples), SamplesKept: unknownCount, SeriesAdded: unknownCount, BodyBytes: unknownCount,
+		Samples: s.Counts.Samples, SamplesKept: s.Counts.SamplesKept, SeriesAdded: s.Counts.SeriesAdded, BodyBytes: s.Counts.BodyBytes,
 	}
 }
 
