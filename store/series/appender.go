@@ -95,12 +95,17 @@ func (a *appender) Commit() error {
 
 // commitError tells a full disk apart, and stops writes at once instead of at the next look at the free space.
 func (t *tenant) commitError(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+	if isNoSpace(err) {
 		t.counts.refusedSpace.Add(1)
 		t.space.noteFull()
 		return fmt.Errorf("cannot write series of tenant %q: %w: %w", t.name, store.ErrNoSpace, err)
 	}
 	return fmt.Errorf("cannot write series of tenant %q: %w", t.name, err)
+}
+
+// isNoSpace says that the disk, the quota or the allowed size of a file is full.
+func isNoSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 // AppendMetadata notes what a metric family is; see store.MetadataAppender.
