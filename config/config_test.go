@@ -181,8 +181,8 @@ func TestRefuses(t *testing.T) {
 	f("storage: {series: {retention_size: -1}}", "10GiB")
 	f("server: {users: {a: b, a: c}}", "twice")
 	f("server: {users: [a]}", "is a list")
-	f("rule_files: [rules.yml]\nglobal: {scrape_interval: x}", ":2: global.scrape_interval", "30s")
-	f("scrape_configs:\n- job_name: a\n- job_name: b\n  scrape_interval: 15 s", ":4: scrape_configs[1].scrape_interval")
+	f("rule_files: [rules.yml]\nglobal: {scrape_interval: x}", ":2: global: ", "30s")
+	f("scrape_configs:\n- job_name: a\n- job_name: b\n  scrape_interval: 15 s", ":4: scrape_configs[job_name=b]")
 }
 
 // The lines of Prometheus' part are those of the user's file, whatever stands around it.

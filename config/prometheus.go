@@ -142,8 +142,9 @@ func promErrors(src promSource, err error) Errors {
 		if m := promLine.FindStringSubmatch(line); m != nil {
 			e.Line, _ = strconv.Atoi(m[1])
 			e.Text = m[2]
-		} else {
-			e.Line, e.Key = locate(src.text, line)
+		}
+		if n := locate(src.text, e.Text); n > e.Line { // nearer to the value than the block that it stands in
+			e.Line = n
 		}
 		if strings.Contains(e.Text, "not a valid duration string") {
 			e.Text += ": write whole numbers with units, such as 30s, 5m or 1h30m"

@@ -82,6 +82,9 @@ func locate(text []byte, err error) string {
 			global = sections[i : i+2]
 		}
 	}
+	if global != nil && failsAlike(err, global) { // it goes with every part below, which would be blamed for it
+		return fmt.Sprintf("line %d: global: ", global[0].Line)
+	}
 	for i := 0; i+1 < len(sections); i += 2 {
 		key, value := sections[i], sections[i+1]
 		if value.Kind == yaml.SequenceNode {
