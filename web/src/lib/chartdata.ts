@@ -87,9 +87,10 @@ export function toCSV(times: readonly number[], series: readonly ChartSeries[]):
 
 /**
  * The step of a range query: one point for every two pixels or so, a "round" duration so that neighbouring zooms meet the same grid,
- * never below `min` seconds, and never more than 11 000 points, where Prometheus refuses.
+ * never below `min` seconds, and never more than 11 000 points, where Prometheus refuses. Without `min` it is the usual interval of
+ * collection, 10 s, for all but short ranges: between two samples there is nothing to draw but stairs.
  */
-export function chooseStep(seconds: number, pixels: number, min = 1): number {
+export function chooseStep(seconds: number, pixels: number, min = seconds <= 300 ? 1 : seconds <= 600 ? 5 : 10): number {
   const wanted = Math.max(seconds / Math.max(50, pixels / 2), seconds / 10_000, min);
   const round = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800];
   return round.find((r) => r >= wanted * 0.999) ?? Math.ceil(wanted / 86400) * 86400;
