@@ -56,6 +56,7 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		ActiveQueries:  func() any { return m.engine.Active() },
 		Reload:         a.Reload,
 		Ready:          a.gate.isOpen,
+		AdminAPI:       a.config.get().Server.AdminAPI,
 		AllowedOrigins: a.config.get().Server.AllowedOrigins,
 	}, a.log.With("part", "api"), a.registry)
 }

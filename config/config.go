@@ -46,6 +46,7 @@ type Server struct {
 	TLS                  TLS
 	Users                map[string]string // name to bcrypt hash
 	AllowUnauthenticated bool
+	AdminAPI             bool
 	MaxConnections       int
 	MaxHeaderSize        int64 // bytes
 	MaxBodySize          int64 // bytes

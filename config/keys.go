@@ -58,6 +58,8 @@ func keys(c *Config, s Sources) []Key {
 			Doc: "Users of HTTP basic authentication, each name with the bcrypt hash of its password (`htpasswd -nBC 10 alice`). With none, everybody who reaches the port may do everything. In the environment: `alice:hash,bob:hash`."},
 		{Path: "server.allow_unauthenticated", value: boolean(&c.Server.AllowUnauthenticated), Default: "false",
 			Doc: "Lets an address that is not loopback be served without users. Set it only when something else decides who gets through."},
+		{Path: "server.admin_api", value: boolean(&c.Server.AdminAPI), Default: "false",
+			Doc: "Serves `/api/v1/admin/tsdb/`, which deletes series and makes snapshots."},
 		{Path: "server.max_connections", value: integer(&c.Server.MaxConnections, 1, 1_000_000), Default: "2048",
 			Doc: "Connections open at the same time; a further one is closed at once and counted in `hulotte_http_connections_refused_total`."},
 		{Path: "server.max_header_size", value: size(&c.Server.MaxHeaderSize, 1<<10, 16<<20), Default: "64KiB",

@@ -27,7 +27,7 @@ func root() *command {
 	agent.summary = "Collect from this host and from targets, and send everything to a server."
 	server := f.runCommand("hulotte server", config.ServerRole)
 	server.summary = "Receive, scrape, keep and show, without collecting from this host."
-	c.subs = []*command{agent, server, configCommand(f), versionCommand()}
+	c.subs = []*command{agent, server, queryCommand(), configCommand(f), versionCommand()}
 	return c
 }
 
