@@ -96,7 +96,11 @@ func (a *App) setLogLevel(c *config.Config) {
 // announce opens the gate and tells a person where to look.
 func (a *App) announce() {
 	a.gate.open()
-	a.log.Info("Hulotte is ready: open "+a.url()+" in a browser",
+	text := "Hulotte is ready: open " + a.url() + " in a browser"
+	if a.role == config.AgentRole {
+		text = "Hulotte agent is ready: it sends to " + a.config.get().Agent.Server
+	}
+	a.log.Info(text,
 		"role", string(a.role), "data", a.config.get().DataDir, "config", orNone(a.config.get().File), "took", time.Since(a.started).Round(time.Millisecond))
 }
 

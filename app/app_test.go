@@ -32,6 +32,14 @@ func run(t *testing.T, role config.Role, text string) *testApp {
 	dir := t.TempDir()
 	p := &testApp{file: filepath.Join(dir, "hulotte.yml"), dir: filepath.Join(dir, "data"), log: filepath.Join(dir, "log"), done: make(chan error, 1)}
 	p.write(t, text)
+	p.start(t, role)
+	p.waitReady(t)
+	return p
+}
+
+// start runs it with the configuration that is written.
+func (p *testApp) start(t *testing.T, role config.Role) {
+	t.Helper()
 	out, err := os.Create(p.log)
 	if err != nil {
 		t.Fatal(err)
@@ -48,8 +56,6 @@ func run(t *testing.T, role config.Role, text string) *testApp {
 			t.Log(p.logText(t))
 		}
 	})
-	p.waitReady(t)
-	return p
 }
 
 func (p *testApp) sources(role config.Role) config.Sources {
@@ -282,5 +288,49 @@ func TestRuleFilesAreEvaluated(t *testing.T) {
 	}
 	if err := p.stop(t); err != nil {
 		t.Error(err)
+	}
+}
+
+// What an agent collects arrives at its server, also when the server was away.
+func TestAgent(t *testing.T) {
+	server := run(t, config.ServerRole, "")
+	agent := run(t, config.AgentRole, "agent: {server: '"+server.url+"', tenant: team-a}\nglobal: {external_labels: {site: north}}\n")
+	server.eventually(t, func() error {
+		r, err := http.NewRequest("GET", server.url+"/api/v1/query?query=hulotte_build_info", nil)
+		if err != nil {
+			return err
+		}
+		r.Header.Set("X-Scope-OrgID", "team-a")
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		if body, _ := io.ReadAll(res.Body); !strings.Contains(string(body), `"site":"north"`) {
+			return fmt.Errorf("the server has %s", body)
+		}
+		return nil
+	})
+	if code, body := agent.ask(t, "GET", "/metrics"); code != 200 || !strings.Contains(body, "hulotte_store_forward_sent_samples_total") {
+		t.Errorf("metrics of the agent: %d %s", code, body)
+	}
+	if code, body := agent.ask(t, "POST", "/-/reload"); code != 200 {
+		t.Errorf("reload of the agent: %d %s", code, body)
+	}
+	if code, _ := agent.ask(t, "GET", "/api/v1/query?query=up"); code != 404 {
+		t.Errorf("an agent answers queries: %d", code)
+	}
+	if err := agent.stop(t); err != nil {
+		t.Error(err)
+	}
+	if err := server.stop(t); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAgentNeedsAServer(t *testing.T) {
+	_, err := config.Load(config.Sources{Role: config.AgentRole})
+	if err == nil || !strings.HasPrefix(err.Error(), "agent.server: is not set") {
+		t.Errorf("Load = %v", err)
 	}
 }

@@ -24,7 +24,7 @@ func (a *App) startScrape(context.Context) (stopFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := scrape.NewManager(scrape.Options{ExternalURL: external, ListenPort: port}, a.made.local, logging.Quiet(a.log.With("part", "scrape")), a.registry)
+	m, err := scrape.NewManager(scrape.Options{ExternalURL: external, ListenPort: port}, a.made.sink, logging.Quiet(a.log.With("part", "scrape")), a.registry)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (a *App) startGather(context.Context) (stopFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	loop, err := gather.New(gather.Options{OnGathered: a.gathered}, sources, a.made.local, a.log.With("part", "gather"), a.registry)
+	loop, err := gather.New(gather.Options{OnGathered: a.gathered}, sources, a.made.sink, a.log.With("part", "gather"), a.registry)
 	if err != nil {
 		return nil, err
 	}

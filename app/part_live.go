@@ -20,7 +20,11 @@ func (a *App) startLive(context.Context) (stopFunc, error) {
 }
 
 // gathered is called after each collection.
-func (a *App) gathered(_ string, at time.Time) { a.made.live.Publish(liveData, at) }
+func (a *App) gathered(_ string, at time.Time) {
+	if a.made.live != nil { // an agent has no pages
+		a.made.live.Publish(liveData, at)
+	}
+}
 
 // hosts answers the pages about machines.
 func (a *App) hosts() api.Hosts {

@@ -21,6 +21,7 @@ func (a *App) startStore(context.Context) (stopFunc, error) {
 		_ = stop(nil) // the first error tells more
 		return nil, err
 	}
+	a.made.sink = a.made.local
 	return stop, nil
 }
 

@@ -6,18 +6,30 @@ import (
 	"github.com/hulotte-dev/hulotte/collect/gather"
 	"github.com/hulotte-dev/hulotte/collect/process"
 	"github.com/hulotte-dev/hulotte/collect/scrape"
+	"github.com/hulotte-dev/hulotte/config"
 	"github.com/hulotte-dev/hulotte/internal/broadcast"
 	"github.com/hulotte-dev/hulotte/internal/httpserver"
 	"github.com/hulotte-dev/hulotte/query/promql"
 	"github.com/hulotte-dev/hulotte/rule"
 	"github.com/hulotte-dev/hulotte/store"
 	"github.com/hulotte-dev/hulotte/store/series"
+	"github.com/prometheus/prometheus/storage"
 )
 
 // parts is everything that runs, in the order in which it starts; it stops in reverse. The listener comes early
 // so that probes get an answer while the rest starts; the API comes last, so that at the end requests are
 // answered before anything that they need goes away.
 func (a *App) parts() []part {
+	if a.role == config.AgentRole {
+		return []part{
+			{name: "data folder", start: a.startDataDir, stopTimeout: time.Second},
+			{name: "listener", start: a.startListener, stopTimeout: 5 * time.Second, reload: a.reloadListener},
+			{name: "forwarder", start: a.startForwarder, stopTimeout: 10 * time.Second},
+			{name: "scrape", start: a.startScrape, stopTimeout: 10 * time.Second, reload: a.reloadScrape},
+			{name: "gather", start: a.startGather, stopTimeout: 10 * time.Second},
+			{name: "agent API", start: a.startAgentAPI, stopTimeout: 15 * time.Second},
+		}
+	}
 	return []part{
 		{name: "data folder", start: a.startDataDir, stopTimeout: time.Second},
 		{name: "listener", start: a.startListener, stopTimeout: 5 * time.Second, reload: a.reloadListener},
@@ -34,6 +46,7 @@ func (a *App) parts() []part {
 // made is what the parts have made. A part may use what stands above it in the list.
 type made struct {
 	server *httpserver.Server
+	sink   storage.AppendableV2 // where what is collected goes: into the store, or to the server
 	store  *series.DB
 	local  store.Series // of the default tenant, where this process's own data goes
 	engine *promql.Engine

@@ -19,6 +19,7 @@ type Config struct {
 	Server     Server
 	Log        Log
 	Prometheus Prometheus
+	Agent      Agent
 	Host       Host
 	Ingest     Ingest
 	Storage    Storage
@@ -31,6 +32,7 @@ type Config struct {
 	// File is the file that was read, "" when there was none.
 	File string
 
+	role              Role
 	origins           map[string]origin // by key path; a missing one is a default
 	rules, ruleGroups int               // how many the rule files hold
 }
@@ -72,6 +74,32 @@ type Log struct {
 // Prometheus names a prometheus.yml that is taken as it is.
 type Prometheus struct {
 	Config string
+}
+
+// Agent is where `hulotte agent` sends what it collects.
+type Agent struct {
+	Server          string
+	Tenant          string
+	TLS             ClientTLS
+	Username        string
+	Password        string
+	PasswordFile    string
+	BearerToken     string
+	BearerTokenFile string
+	ProxyURL        string
+	Headers         map[string]string
+	Timeout         time.Duration
+	BufferSize      int64 // bytes
+	BufferAge       time.Duration
+}
+
+// ClientTLS is the client's side of it.
+type ClientTLS struct {
+	CAFile             string
+	CertFile           string
+	KeyFile            string
+	ServerName         string
+	InsecureSkipVerify bool
 }
 
 // Host is what is read from the machine that the process runs on.
@@ -184,7 +212,7 @@ func DefaultFiles() []string { return []string{"hulotte.yml", "/etc/hulotte/hulo
 
 // Load reads the sources. The error is an Errors with everything that is wrong, not only the first.
 func Load(s Sources) (*Config, error) {
-	c := &Config{File: findFile(s), origins: map[string]origin{}}
+	c := &Config{File: findFile(s), role: s.Role, origins: map[string]origin{}}
 	t := newTable(c, s)
 	var errs Errors
 	prom := noFile()

@@ -40,7 +40,7 @@ func (o origin) errorAt(key, text string) Error {
 	case o.file != "":
 		return Error{File: o.file, Line: o.line, Key: key, Text: text}
 	}
-	return Error{File: "default", Key: key, Text: text}
+	return Error{Key: key, Text: text}
 }
 
 // table is the keys of one Config, by path and by section.

@@ -15,6 +15,41 @@ func (c *Config) validate() Errors {
 	fail := func(key, text string) {
 		errs = append(errs, c.origins[key].errorAt(key, text))
 	}
+	c.validateServer(fail)
+	c.validateAgent(fail)
+	if h := c.Host; h.Enabled && h.Timeout >= h.Interval {
+		key := "host.timeout"
+		if c.origins[key] == (origin{}) {
+			key = "host.interval"
+		}
+		fail(key, fmt.Sprintf("host.timeout (%s) must be shorter than host.interval (%s)", formatDuration(h.Timeout), formatDuration(h.Interval)))
+	}
+	return errs
+}
+
+func (c *Config) validateAgent(fail func(key, text string)) {
+	a := c.Agent
+	if c.role == AgentRole && a.Server == "" {
+		fail("agent.server", "is not set: `hulotte agent` needs the URL of the server that it sends to, such as https://obs.example.org/")
+	}
+	if a.Username == "" && (a.Password != "" || a.PasswordFile != "") {
+		fail("agent.basic_auth.username", "is not set, but its password is")
+	}
+	if a.Username != "" && (a.BearerToken != "" || a.BearerTokenFile != "") {
+		fail("agent.basic_auth.username", "stands beside a bearer token: choose one")
+	}
+	if a.Password != "" && a.PasswordFile != "" {
+		fail("agent.basic_auth.password", "stands beside agent.basic_auth.password_file: choose one")
+	}
+	if a.BearerToken != "" && a.BearerTokenFile != "" {
+		fail("agent.bearer_token", "stands beside agent.bearer_token_file: choose one")
+	}
+	if (a.TLS.CertFile == "") != (a.TLS.KeyFile == "") {
+		fail("agent.tls.cert_file", "and agent.tls.key_file need each other")
+	}
+}
+
+func (c *Config) validateServer(fail func(key, text string)) {
 	if s := c.Server; (s.TLS.CertFile == "") != (s.TLS.KeyFile == "") {
 		if s.TLS.CertFile == "" {
 			fail("server.tls.key_file", "needs server.tls.cert_file beside it")
@@ -29,14 +64,6 @@ func (c *Config) validate() Errors {
 		fail("server.listen", s.Listen+" can be reached from other machines, and nobody has to log in: "+
 			"add server.users, or listen on 127.0.0.1, or set server.allow_unauthenticated: true when something else decides who gets through")
 	}
-	if h := c.Host; h.Enabled && h.Timeout >= h.Interval {
-		key := "host.timeout"
-		if c.origins[key] == (origin{}) {
-			key = "host.interval"
-		}
-		fail(key, fmt.Sprintf("host.timeout (%s) must be shorter than host.interval (%s)", formatDuration(h.Timeout), formatDuration(h.Interval)))
-	}
-	return errs
 }
 
 // loopback says whether only this machine reaches the address. A name other than localhost is taken for a public one.

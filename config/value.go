@@ -13,9 +13,11 @@ import (
 	"strings"
 	"time"
 
+	hulotte "github.com/hulotte-dev/hulotte/model"
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/net/http/httpguts"
 )
 
 // value is a setting bound to a field of a Config.
@@ -229,6 +231,15 @@ func regex(p *string) value {
 	}, same}
 }
 
+func tenant(p *string) value {
+	return scalar[string]{p, "text", func(s string) (string, error) {
+		if s == "" {
+			return "", nil
+		}
+		return s, hulotte.ValidTenant(s)
+	}, same}
+}
+
 // listValue is a list of words; one word alone may stand for a list of one.
 type listValue struct{ p *[]string }
 
@@ -343,6 +354,13 @@ func checkBcrypt(name, word string) error {
 	}
 	if _, err := bcrypt.Cost([]byte(word)); err != nil {
 		return fmt.Errorf("the value of user %q is not a bcrypt hash: make one with `htpasswd -nBC 10 %s`", name, name)
+	}
+	return nil
+}
+
+func checkHeader(name, word string) error {
+	if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(word) {
+		return fmt.Errorf("%q is not a header that HTTP allows", name)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 
 	"github.com/hulotte-dev/hulotte/store"
@@ -39,6 +40,8 @@ type ForwardOptions struct {
 	Client *http.Client
 	// Header is added to every request, such as X-Scope-OrgID.
 	Header http.Header
+	// ExternalLabels are sent with every series that does not have labels of these names.
+	ExternalLabels labels.Labels
 
 	// MaxBytes and MaxAge bound the queue; beyond them the oldest samples are dropped, and counted (1 GiB, 24 hours).
 	MaxBytes int64
@@ -105,7 +108,7 @@ func OpenForwarder(opts ForwardOptions, log *slog.Logger, reg prometheus.Registe
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &Forwarder{
 		opts: opts, log: log, queue: q, sender: sender,
-		series: newForwardSeries(),
+		series: newForwardSeries(opts.ExternalLabels),
 		ctx:    ctx, cancel: cancel, reg: reg,
 	}
 	f.registerMetrics()

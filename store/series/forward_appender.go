@@ -27,6 +27,8 @@ const (
 
 // forwardSeries gives series their refs: scraping wants them, to know which series are gone.
 type forwardSeries struct {
+	external labels.Labels // never changes
+
 	mu     sync.Mutex
 	last   storage.SeriesRef
 	byRef  map[storage.SeriesRef]*forwardedSeries
@@ -37,16 +39,18 @@ type forwardSeries struct {
 type forwardedSeries struct {
 	ref      storage.SeriesRef
 	labels   labels.Labels
+	sent     labels.Labels // with the external labels
 	seen     time.Time
 	metadata metadata.Metadata
 	told     time.Time // when the metadata was last sent
 }
 
-func newForwardSeries() *forwardSeries {
+func newForwardSeries(external labels.Labels) *forwardSeries {
 	return &forwardSeries{
-		byRef:  make(map[storage.SeriesRef]*forwardedSeries),
-		byHash: make(map[uint64][]*forwardedSeries),
-		swept:  time.Now(),
+		external: external,
+		byRef:    make(map[storage.SeriesRef]*forwardedSeries),
+		byHash:   make(map[uint64][]*forwardedSeries),
+		swept:    time.Now(),
 	}
 }
 
@@ -71,9 +75,24 @@ func (f *forwardSeries) findLocked(ls labels.Labels) *forwardedSeries {
 	}
 	f.last++
 	s := &forwardedSeries{ref: f.last, labels: ls.Copy()}
+	s.sent = withExternal(s.labels, f.external)
 	f.byRef[s.ref] = s
 	f.byHash[h] = append(f.byHash[h], s)
 	return s
+}
+
+// withExternal adds the labels that ls does not have.
+func withExternal(ls, external labels.Labels) labels.Labels {
+	if external.IsEmpty() {
+		return ls
+	}
+	b := labels.NewBuilder(ls)
+	external.Range(func(l labels.Label) {
+		if !ls.Has(l.Name) {
+			b.Set(l.Name, l.Value)
+		}
+	})
+	return b.Labels()
 }
 
 // dueMetadata says whether the metadata has to go with the sample.
@@ -184,7 +203,7 @@ func (a *forwardAppender) timeSeries(s *forwardedSeries) *writev2.TimeSeries {
 	if !ok {
 		i = len(a.series)
 		a.index[s.ref] = i
-		a.series = append(a.series, writev2.TimeSeries{LabelsRefs: a.table.SymbolizeLabels(s.labels, nil)})
+		a.series = append(a.series, writev2.TimeSeries{LabelsRefs: a.table.SymbolizeLabels(s.sent, nil)})
 	}
 	return &a.series[i]
 }
