@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 
+	"github.com/hulotte-dev/hulotte/collect/container"
 	"github.com/hulotte-dev/hulotte/collect/gather"
 	"github.com/hulotte-dev/hulotte/collect/host"
 	"github.com/hulotte-dev/hulotte/collect/process"
@@ -57,6 +58,7 @@ const (
 	selfJob = "hulotte"
 	hostJob = "node"
 	procJob = "process"
+	contJob = "container"
 )
 
 // sources are what is gathered in this process.
@@ -80,6 +82,14 @@ func (a *App) sources(c *config.Config) ([]gather.Source, error) {
 		}
 		a.made.processes = processes
 		sources = append(sources, source(procJob, processes))
+	}
+	if c.Host.Containers.Enabled {
+		containers, err := container.New(c.ContainerOptions(), a.log.With("part", "container"))
+		if err != nil {
+			return nil, err
+		}
+		a.made.containers = containers
+		sources = append(sources, source(contJob, containers))
 	}
 	return sources, nil
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"time"
 
+	"github.com/hulotte-dev/hulotte/collect/container"
 	"github.com/hulotte-dev/hulotte/collect/gather"
 	"github.com/hulotte-dev/hulotte/collect/process"
 	"github.com/hulotte-dev/hulotte/collect/scrape"
@@ -55,5 +56,6 @@ type made struct {
 	scrape *scrape.Manager
 	gather *gather.Loop
 
-	processes *process.Collector // nil when they are not measured
+	processes  *process.Collector   // nil when they are not measured
+	containers *container.Collector // nil when they are not measured
 }

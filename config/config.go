@@ -122,6 +122,16 @@ type Host struct {
 	UnitsInclude        string
 	UnitsExclude        string
 	Processes           Processes
+	Containers          Containers
+}
+
+// Containers are the containers of the host.
+type Containers struct {
+	Enabled       bool
+	AskEngines    bool
+	Sockets       []string
+	Labels        []string
+	MaxContainers int
 }
 
 // Processes are the processes of the host, in groups named for their service.

@@ -3,6 +3,7 @@ package config
 import (
 	"path/filepath"
 
+	"github.com/hulotte-dev/hulotte/collect/container"
 	"github.com/hulotte-dev/hulotte/collect/host"
 	"github.com/hulotte-dev/hulotte/collect/process"
 	"github.com/hulotte-dev/hulotte/ingest/remotewrite"
@@ -54,6 +55,19 @@ func (c *Config) HostOptions() host.Options {
 func (c *Config) ProcessOptions() process.Options {
 	h := c.Host
 	return process.Options{ProcFS: h.ProcFS, RootFS: h.RootFS, MaxGroups: h.Processes.MaxGroups, MaxProcesses: h.Processes.MaxProcesses}
+}
+
+// ContainerOptions are those of the host's containers.
+func (c *Config) ContainerOptions() container.Options {
+	h := c.Host
+	o := container.Options{
+		ProcFS: h.ProcFS, SysFS: h.SysFS, RootFS: h.RootFS,
+		Sockets: h.Containers.Sockets, Labels: h.Containers.Labels, MaxContainers: h.Containers.MaxContainers,
+	}
+	if !h.Containers.AskEngines {
+		o.Sockets = []string{}
+	}
+	return o
 }
 
 // RemoteWriteLimits are those of what arrives through remote write.
