@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/prometheus/prometheus/config"
 	"go.yaml.in/yaml/v2"
@@ -35,7 +36,21 @@ func (m *Manager) explain(pool string, err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Sprintf("%v: no complete answer within scrape_timeout", err)
 	}
-	return err.Error()
+	text := shorten(err.Error())
+	if strings.Contains(text, "while parsing") {
+		return "the answer is not in a format of metrics (is the path right?): " + text
+	}
+	return text
+}
+
+// maxErrorBytes bounds an error that quotes what the target sent.
+const maxErrorBytes = 500
+
+func shorten(text string) string {
+	if len(text) <= maxErrorBytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxErrorBytes], "") + "…"
 }
 
 func (m *Manager) limitHit(pool string, err error, key, value, what string) string {

@@ -2,6 +2,7 @@ package scrape
 
 import (
 	"context"
+	"encoding/pem"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 	"github.com/prometheus/prometheus/util/teststorage"
@@ -100,7 +102,9 @@ func (r *rig) series(metric string) map[string]float64 {
 	found := map[string]float64{}
 	set := q.Select(r.t.Context(), true, nil, labels.MustNewMatcher(labels.MatchEqual, "__name__", metric))
 	for set.Next() {
-		found[set.At().Labels().DropReserved(func(n string) bool { return n == "__name__" }).String()] = last(set.At())
+		if v, ok := last(set.At()); ok {
+			found[set.At().Labels().DropReserved(func(n string) bool { return n == "__name__" }).String()] = v
+		}
 	}
 	if set.Err() != nil {
 		r.t.Fatal(set.Err())
@@ -108,15 +112,23 @@ func (r *rig) series(metric string) map[string]float64 {
 	return found
 }
 
-func last(s storage.Series) float64 {
-	var v float64
+// last returns the last value of a series, staleness markers apart; ok is false when there is none, as with a
+// series of a scrape that was rolled back.
+func last(s storage.Series) (v float64, ok bool) {
 	it := s.Iterator(nil)
 	for kind := it.Next(); kind != chunkenc.ValNone; kind = it.Next() {
-		if kind == chunkenc.ValFloat {
-			_, v = it.At()
+		switch kind {
+		case chunkenc.ValFloat:
+			if _, f := it.At(); !value.IsStaleNaN(f) {
+				v, ok = f, true
+			}
+		case chunkenc.ValHistogram, chunkenc.ValFloatHistogram:
+			if _, h := it.AtFloatHistogram(nil); !value.IsStaleNaN(h.Sum) {
+				v, ok = h.Count, true
+			}
 		}
 	}
-	return v
+	return v, ok
 }
 
 // serve answers every request with the text, and returns the server's host:port.
@@ -129,4 +141,8 @@ func serveFunc(t *testing.T, f http.HandlerFunc) string {
 	srv := httptest.NewServer(f)
 	t.Cleanup(srv.Close)
 	return strings.TrimPrefix(srv.URL, "http://")
+}
+
+func pemOf(certificate []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}))
 }
