@@ -96,8 +96,8 @@ func New(opts Options, sources []Source, to Appendable, log *slog.Logger, reg pr
 	return l, nil
 }
 
-// Run gathers every source at once, then each at its interval, until ctx ends; then it writes staleness markers
-// for what it had, and returns nil. A gather that hangs at that moment is left behind, and said so in the log.
+// Run gathers every source at once, then each at its interval, until ctx ends, and returns nil. It writes no
+// staleness markers then (see worker.end). A gather that hangs at that moment is left behind, and said so in the log.
 func (l *Loop) Run(ctx context.Context) error {
 	start := time.Now()
 	var wg sync.WaitGroup

@@ -68,19 +68,6 @@ func (w *worker) commit(a *appender, r *round) {
 	r.committed = true
 }
 
-// storeEnd marks everything that the source had as ended.
-func (w *worker) storeEnd(ctx context.Context, at time.Time) error {
-	a := w.appender(ctx, at)
-	w.report.begin()
-	err := errors.Join(w.series.vanished(a.stale), w.report.vanished(a.stale))
-	w.series.end(false)
-	w.report.end(false)
-	if err != nil {
-		return errors.Join(err, a.to.Rollback())
-	}
-	return a.to.Commit()
-}
-
 func (w *worker) appender(ctx context.Context, at time.Time) *appender {
 	w.series.begin()
 	return &appender{to: w.to.AppenderV2(ctx), series: w.series, at: timestamp.FromTime(at), max: w.opts.MaxSamples}

@@ -16,9 +16,6 @@ import (
 // take less room in the store; at 10 s a value that is 10 ms younger than its timestamp moves a rate by 0.1 %.
 const maxTolerance = 10 * time.Millisecond
 
-// stopTimeout bounds the writing of the last staleness markers, when the context has ended already.
-const stopTimeout = 5 * time.Second
-
 // worker runs one source. Everything but state is touched by its own goroutine only.
 type worker struct {
 	source  Source
@@ -105,7 +102,7 @@ func (w *worker) gather(ctx context.Context, at time.Time) {
 	took := time.Since(begin)
 	if ctx.Err() != nil {
 		w.state.abandon()
-		return // stopping: end writes the staleness markers
+		return // stopping
 	}
 	r := w.store(ctx, at, took, families, err)
 	w.metrics.observe(r)
@@ -200,13 +197,9 @@ func (c *call) run(gather func() ([]*dto.MetricFamily, error)) {
 	c.families, c.err = gather()
 }
 
-// end marks all series of the source stale, so that nobody takes its last values for the present.
+// end leaves the series as they are: the process stops, and a restart must not show a gap nor make an absent()
+// rule fire. Who does not come back is found by the lookback of queries, as with Prometheus' own stop.
 func (w *worker) end() {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
-	if err := w.storeEnd(ctx, time.Now()); err != nil {
-		w.log.Warn("cannot write the last staleness markers", "err", err)
-	}
 	if w.hung != nil && !w.hung.over() {
 		w.log.Warn("a gather still hangs and is left behind", "since", w.hung.began)
 	}
