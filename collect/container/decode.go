@@ -2,44 +2,19 @@ package container
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"github.com/hulotte-dev/hulotte/internal/kernelfile"
 )
 
 // maxFile bounds what is read of one file: the longest are memory.stat and cgroup.procs.
 const maxFile = 1 << 20
 
-// readFile reads a small file of the kernel; more than maxFile bytes of it are not read.
-func readFile(buf []byte, path string) ([]byte, error) {
-	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer syscall.Close(fd)
-	buf = buf[:0]
-	for len(buf) < maxFile {
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-		n, err := syscall.Read(fd, buf[len(buf):cap(buf)])
-		if errors.Is(err, syscall.EINTR) {
-			continue
-		}
-		if err != nil {
-			return nil, &os.PathError{Op: "read", Path: path, Err: err}
-		}
-		if n == 0 {
-			break
-		}
-		buf = buf[:len(buf)+n]
-	}
-	return buf, nil
-}
+// readFile reads a small file of the kernel into buf, at most maxFile bytes of it.
+func readFile(buf []byte, path string) ([]byte, error) { return kernelfile.Read(buf, path, maxFile) }
 
 // parseNumber reads a file of one number. "max", and what version 1 has for it (the highest multiple of a page), is
 // +Inf; -1 is no quota, and so +Inf too.

@@ -17,7 +17,7 @@ type entry struct {
 // catalogue lists node_exporter's collectors for Linux by the names of its flags. Its drbd is missing: its
 // constructor is not exported, and it is off by default there.
 //
-// meminfo is our own. Off by default are, as there, those that cost much or give thousands of series; processes is on, because the
+// meminfo and processes are our own. Off by default are, as there, those that cost much or give thousands of series; processes is on, because the
 // number of processes by state belongs to the first look at a machine.
 func catalogue(procfs string) map[string]entry {
 	const on, off = true, false
@@ -70,7 +70,7 @@ func catalogue(procfs string) map[string]entry {
 		"perf":                {off, collector.NewPerfCollector},
 		"powersupplyclass":    {on, collector.NewPowerSupplyClassCollector},
 		"pressure":            {on, collector.NewPressureStatsCollector},
-		"processes":           {on, collector.NewProcessStatCollector},
+		"processes":           {on, newProcesses(procfs)},
 		"qdisc":               {off, collector.NewQdiscStatCollector},
 		"rapl":                {on, collector.NewRaplCollector},
 		"runit":               {off, collector.NewRunitCollector},

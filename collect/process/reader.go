@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/hulotte-dev/hulotte/internal/kernelfile"
 )
 
 // reader reads the files of /proc. Its methods are for one goroutine, but commandLine.
@@ -69,44 +71,10 @@ func (r *reader) path(pid int, name string) string {
 	return r.root + "/" + strconv.Itoa(pid) + "/" + name
 }
 
-// file reads a file of a process into the reader's buffer, which the next call overwrites. It goes by system calls:
-// os.ReadFile makes three more of them, and four files are read of each process. What is longer than the buffer is cut.
+// file reads a file of a process into the reader's buffer, which the next call overwrites. What is longer than the
+// buffer is cut.
 func (r *reader) file(pid int, name string) ([]byte, error) {
-	return readInto(r.buf[:], r.path(pid, name))
-}
-
-func readInto(buf []byte, path string) ([]byte, error) {
-	fd, err := retry(func() (int, error) { return syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0) })
-	if err != nil {
-		return nil, err
-	}
-	defer syscall.Close(fd)
-	n := 0
-	for n < len(buf) {
-		got, err := retry(func() (int, error) { return syscall.Read(fd, buf[n:]) })
-		if err != nil {
-			return nil, err
-		}
-		if got == 0 {
-			break
-		}
-		n += got
-	}
-	return buf[:n], nil
-}
-
-func retry(call func() (int, error)) (int, error) {
-	for {
-		n, err := call()
-		if !errors.Is(err, syscall.EINTR) {
-			return n, err
-		}
-	}
-}
-
-// gone says that the process ended before it was read.
-func gone(err error) bool {
-	return errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ESRCH)
+	return kernelfile.Read(r.buf[:], r.path(pid, name), len(r.buf))
 }
 
 // maxFDs bounds the entries that are counted in one folder of descriptors, for kernels that do not tell their number.
@@ -163,7 +131,7 @@ func (r *reader) commandLine(pid int) ([]string, error) {
 	r.hung.Add(1)
 	go func() {
 		defer r.hung.Add(-1)
-		text, err := readInto(make([]byte, maxCommandLine), r.path(pid, "cmdline"))
+		text, err := kernelfile.Read(nil, r.path(pid, "cmdline"), maxCommandLine)
 		done <- result{splitArgs(text), err}
 	}()
 	timer := time.NewTimer(commandPatience)

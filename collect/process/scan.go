@@ -1,10 +1,10 @@
 package process
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"time"
+
+	"github.com/hulotte-dev/hulotte/internal/kernelfile"
 )
 
 // proc is a process that is tracked from scan to scan. pid and start together tell it from another that got its number.
@@ -175,7 +175,7 @@ func (c *Collector) detailsLocked(p *proc) {
 
 // countLocked counts an error, but not that a process has ended.
 func (c *Collector) countLocked(err error, counter *uint64) {
-	if !gone(err) && !errors.Is(err, fs.ErrNotExist) {
+	if !kernelfile.Gone(err) {
 		*counter++
 	}
 }
