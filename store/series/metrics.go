@@ -154,7 +154,7 @@ func (t *tenant) oldestSeconds() float64 {
 
 // noteRepairs remembers what tsdb had to repair when it opened; it has logged where.
 func (t *tenant) noteRepairs() {
-	t.repairs = t.ownMetric("prometheus_tsdb_wal_corruptions_total")
+	t.repairs += t.ownMetric("prometheus_tsdb_wal_corruptions_total")
 	if t.repairs > 0 {
 		t.log.Error("the write-ahead log was corrupt: what came after the fault is lost", "dir", t.dir)
 	}

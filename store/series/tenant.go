@@ -64,6 +64,9 @@ func openTenant(db *DB, name string) (*tenant, error) {
 	// Tenants other than the first one spread their head's compaction, so that a hundred do not start at once.
 	opts.EnableDelayedCompaction = name != model.DefaultTenant
 
+	if err := t.mend(); err != nil {
+		return nil, fmt.Errorf("cannot open the series of tenant %q in %s: %w", name, t.dir, err)
+	}
 	var err error
 	t.tsdb, err = tsdb.Open(t.dir, t.log, t.own, opts, tsdb.NewDBStats())
 	if err != nil {
@@ -78,6 +81,19 @@ func openTenant(db *DB, name string) (*tenant, error) {
 	}
 	t.noteRepairs()
 	return t, nil
+}
+
+// mend puts the folder right when it was not closed in good order.
+func (t *tenant) mend() error {
+	clean, err := wasClosedCleanly(t.dir)
+	if clean || err != nil {
+		return err
+	}
+	corrupt, err := mendWBL(t.dir, t.log)
+	if corrupt {
+		t.repairs++
+	}
+	return err
 }
 
 // showOwnMetrics registers the tsdb's own metrics, prometheus_tsdb_*, for the default tenant: dashboards for
@@ -104,7 +120,11 @@ func (t *tenant) close() error {
 	if t.meta != nil {
 		errs = append(errs, t.meta.save())
 	}
-	return errors.Join(append(errs, t.tsdb.Close())...)
+	err := t.tsdb.Close()
+	if err == nil {
+		err = markClean(t.dir)
+	}
+	return errors.Join(append(errs, err)...)
 }
 
 // Querier opens a view of the samples from mint to maxt (milliseconds, both included).
