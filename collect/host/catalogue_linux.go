@@ -17,9 +17,9 @@ type entry struct {
 // catalogue lists node_exporter's collectors for Linux by the names of its flags. Its drbd is missing: its
 // constructor is not exported, and it is off by default there.
 //
-// meminfo and processes are our own. Off by default are, as there, those that cost much or give thousands of series; processes is on, because the
+// meminfo, processes and systemd are our own. Off by default are, as there, those that cost much or give thousands of series; processes is on, because the
 // number of processes by state belongs to the first look at a machine.
-func catalogue(procfs string) map[string]entry {
+func catalogue(opts Options) map[string]entry {
 	const on, off = true, false
 	return map[string]entry{
 		"arp":                 {on, collector.NewARPCollector},
@@ -53,7 +53,7 @@ func catalogue(procfs string) map[string]entry {
 		"loadavg":             {on, collector.NewLoadavgCollector},
 		"logind":              {off, collector.NewLogindCollector},
 		"mdadm":               {on, collector.NewMdadmCollector},
-		"meminfo":             {on, newMeminfo(procfs)},
+		"meminfo":             {on, newMeminfo(opts.ProcFS)},
 		"meminfo_numa":        {off, collector.NewMeminfoNumaCollector},
 		"mountstats":          {off, collector.NewMountStatsCollector},
 		"netclass":            {on, collector.NewNetClassCollector},
@@ -70,7 +70,7 @@ func catalogue(procfs string) map[string]entry {
 		"perf":                {off, collector.NewPerfCollector},
 		"powersupplyclass":    {on, collector.NewPowerSupplyClassCollector},
 		"pressure":            {on, collector.NewPressureStatsCollector},
-		"processes":           {on, newProcesses(procfs)},
+		"processes":           {on, newProcesses(opts.ProcFS)},
 		"qdisc":               {off, collector.NewQdiscStatCollector},
 		"rapl":                {on, collector.NewRaplCollector},
 		"runit":               {off, collector.NewRunitCollector},
@@ -84,7 +84,7 @@ func catalogue(procfs string) map[string]entry {
 		"supervisord":         {off, collector.NewSupervisordCollector},
 		"swap":                {off, collector.NewSwapCollector},
 		"sysctl":              {off, collector.NewSysctlCollector},
-		"systemd":             {off, collector.NewSystemdCollector}, // on where systemdRuns
+		"systemd":             {off, newSystemd(opts)}, // on where systemdRuns
 		"tapestats":           {on, collector.NewTapestatsCollector},
 		"tcpstat":             {off, collector.NewTCPStatCollector},
 		"textfile":            {on, collector.NewTextFileCollector},

@@ -14,6 +14,6 @@ type entry struct {
 }
 
 // catalogue is empty: Hulotte collects its host's metrics on Linux only.
-func catalogue(string) map[string]entry { return nil }
+func catalogue(Options) map[string]entry { return nil }
 
 func systemdRuns(string) bool { return false }

@@ -22,7 +22,7 @@ import (
 )
 
 // Options of the host's metrics. The zero value watches the machine that the process runs on. Of the fields, only
-// Enable, Disable and Timeout may differ between two Collectors of one process.
+// Enable, Disable, Timeout and those of units may differ between two Collectors of one process.
 type Options struct {
 	// Where the host's file systems are; set them when Hulotte runs in a container that has the host's mounted.
 	ProcFS   string // "" is /proc
@@ -101,7 +101,7 @@ func New(opts Options, log *slog.Logger) (*Collector, error) {
 	}
 	told := newTold()
 	for _, name := range names {
-		m, err := newMember(name, catalogue(opts.ProcFS)[name], slog.New(quieter{log.Handler(), told, ""}))
+		m, err := newMember(name, catalogue(opts)[name], slog.New(quieter{log.Handler(), told, ""}))
 		if err != nil {
 			return nil, err
 		}
@@ -115,7 +115,7 @@ func New(opts Options, log *slog.Logger) (*Collector, error) {
 }
 
 // Names lists the collectors that there are, sorted.
-func Names() []string { return slices.Sorted(maps.Keys(catalogue(""))) }
+func Names() []string { return slices.Sorted(maps.Keys(catalogue(Options{}))) }
 
 // Defaults lists the collectors that run without any option on this machine, sorted. systemd is among them when
 // its bus is there.
@@ -170,7 +170,7 @@ func (o Options) check() error {
 
 // collectors returns the names that are to run, sorted.
 func (o Options) collectors() ([]string, error) {
-	known := catalogue(o.ProcFS)
+	known := catalogue(o)
 	run := map[string]bool{}
 	for _, name := range o.defaults() {
 		run[name] = true
@@ -202,7 +202,7 @@ func (o Options) collectors() ([]string, error) {
 
 func (o Options) defaults() []string {
 	var names []string
-	for name, e := range catalogue(o.ProcFS) {
+	for name, e := range catalogue(o) {
 		if e.on || name == "systemd" && systemdRuns(o.RootFS) {
 			names = append(names, name)
 		}

@@ -8,20 +8,15 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/node_exporter/collector"
 )
 
 // collect returns what a collector gives, as name{label value}.
 func collect(t testing.TB, c collector.Collector) map[string]float64 {
 	t.Helper()
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(updated{t, c})
-	families, err := reg.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
 	out := map[string]float64{}
-	for _, f := range families {
+	for _, f := range gathered(t, c) {
 		for _, m := range f.GetMetric() {
 			name := f.GetName()
 			if len(m.GetLabel()) > 0 {
@@ -31,6 +26,17 @@ func collect(t testing.TB, c collector.Collector) map[string]float64 {
 		}
 	}
 	return out
+}
+
+func gathered(t testing.TB, c collector.Collector) []*dto.MetricFamily {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(updated{t, c})
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return families
 }
 
 type updated struct {

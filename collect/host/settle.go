@@ -63,8 +63,6 @@ func (o Options) flags() []string {
 		"--collector.netclass.ignored-devices=" + o.NetDevExclude,
 		"--collector.arp.device-exclude=" + o.NetDevExclude,
 		"--collector.diskstats.device-exclude=" + o.DisksExclude,
-		"--collector.systemd.unit-include=" + o.UnitsInclude,
-		"--collector.systemd.unit-exclude=" + o.UnitsExclude,
 		"--collector.cpu.info",
 	}
 	for _, dir := range slices.Compact(slices.Sorted(slices.Values(o.TextfileDirectories))) {
