@@ -23,8 +23,9 @@ type limit struct {
 var limits = [...]limit{
 	// The largest bodies are those of kube-state-metrics and cAdvisor, some tens of megabytes.
 	{"body_size_limit", 64 << 20, getBodySize, setBodySize, true},
-	// At some 130 bytes a line it is what fits into the body above; a target with a million series is refused.
-	{"sample_limit", 500_000, getSamples, setSamples, true},
+	// The largest targets are kube-state-metrics of big clusters, with some hundred thousand. A target that is
+	// refused costs about a kilobyte for each sample up to here while it is read.
+	{"sample_limit", 300_000, getSamples, setSamples, true},
 	// One job with more targets than this is a discovery gone wrong, or wants to be cut into several.
 	{"target_limit", 50_000, getTargets, setTargets, true},
 	// kube_pod_labels and the like carry a label for each label of a pod: some tens.

@@ -92,7 +92,7 @@ func TestLoadReadsScrapeConfigFiles(t *testing.T) {
 			t.Errorf("job %s has interval %v, not the global one", job.JobName, job.ScrapeInterval)
 		}
 	}
-	if len(got) != 4 || got["m"] != 500_000 || got["a"] != 500_000 || got["b"] != 0 || got["c"] != 7 {
+	if len(got) != 4 || got["m"] != 300_000 || got["a"] != 300_000 || got["b"] != 0 || got["c"] != 7 {
 		t.Errorf("sample limits by job %v", got)
 	}
 	if files := cfg.Prometheus().ScrapeConfigs[1].ServiceDiscoveryConfigs; len(files) != 1 {
@@ -188,10 +188,10 @@ func TestLimitsAreOnUnlessTheUserSaysOtherwise(t *testing.T) {
 		}
 	}
 	const mib = 1 << 20
-	f("scrape_configs: [{job_name: a}]", 64*mib, 500_000)
+	f("scrape_configs: [{job_name: a}]", 64*mib, 300_000)
 	f("scrape_configs: [{job_name: a, body_size_limit: 1MB, sample_limit: 5}]", 1*mib, 5)
 	f("scrape_configs: [{job_name: a, body_size_limit: 0, sample_limit: 0}]", 0, 0)
-	f("scrape_configs: [{job_name: a, body_size_limit: 0MB}]", 0, 500_000)
+	f("scrape_configs: [{job_name: a, body_size_limit: 0MB}]", 0, 300_000)
 	f("global: {sample_limit: 9}\nscrape_configs: [{job_name: a}]", 64*mib, 9)
 	f("global: {sample_limit: 0, body_size_limit: 0B}\nscrape_configs: [{job_name: a}]", 0, 0)
 	// As in Prometheus, a 0 in a job does not undo what global sets.
@@ -212,7 +212,7 @@ func TestEveryLimitHasAValue(t *testing.T) {
 
 func TestStringMasksSecrets(t *testing.T) {
 	cfg := mustLoad(t, "scrape_configs: [{job_name: a, basic_auth: {username: u, password: hunter2}}]")
-	if s := cfg.String(); strings.Contains(s, "hunter2") || !strings.Contains(s, "sample_limit: 500000") {
+	if s := cfg.String(); strings.Contains(s, "hunter2") || !strings.Contains(s, "sample_limit: 300000") {
 		t.Errorf("effective configuration:\n%s", s)
 	}
 }

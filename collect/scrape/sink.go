@@ -171,7 +171,7 @@ func (a *sinkAppender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int
 		if ref == 0 {
 			a.newOnes++
 			if a.newOnes > a.allowed {
-				return 0, a.holdBack(sample{ls, st, t, v, h, fh, opts})
+				return 0, a.holdBack(sample{labels: ls, st: st, t: t, v: v, h: h, fh: fh}, opts)
 			}
 		}
 	}
@@ -182,10 +182,10 @@ func isReport(family string) bool { return family != "" && family[len(family)-1]
 
 // holdBack keeps a sample until the scrape is accepted. Its series has no reference yet, so the scrape manager
 // will send it without one again next time; then it is among the usual ones, and goes to the store at once.
-func (a *sinkAppender) holdBack(s sample) error {
+func (a *sinkAppender) holdBack(s sample, opts storage.AOptions) error {
 	a.metrics.heldBack.Inc()
-	a.heldBack.add(s)
-	if len(a.heldBack) >= maxHeldBack {
+	a.heldBack.add(s, opts)
+	if a.heldBack.n >= maxHeldBack {
 		a.allowed = a.newOnes + maxHeldBack // only a target without sample_limit gets here
 		return a.heldBack.release(a.AppenderV2)
 	}
@@ -213,6 +213,6 @@ func (a *sinkAppender) Rollback() error {
 		a.metrics.refused.Inc()
 		a.state.rolledBack()
 	}
-	a.heldBack = nil
+	a.heldBack = heldBack{}
 	return a.AppenderV2.Rollback()
 }

@@ -116,10 +116,12 @@ func TestHeldBackSamplesHaveABound(t *testing.T) {
 	s.state(target).rolledBack()
 	ctx := promscrape.ContextWithTarget(t.Context(), target)
 	app := s.AppenderV2(ctx).(*sinkAppender)
-	app.heldBack = make(heldBack, maxHeldBack-1)
+	for range maxHeldBack - 1 {
+		app.heldBack.add(sample{labels: labels.FromStrings("__name__", "x")}, storage.AOptions{})
+	}
 	_, err := app.Append(0, labels.FromStrings("__name__", "last"), 0, 1, 1, nil, nil, storage.AOptions{})
-	if err != nil || len(app.heldBack) != 0 || len(store.seen) != 2 {
-		t.Errorf("%d samples wait, %d series stored, error %v", len(app.heldBack), len(store.seen), err)
+	if err != nil || app.heldBack.n != 0 || len(store.seen) != 2 {
+		t.Errorf("%d samples wait, %d series stored, error %v", app.heldBack.n, len(store.seen), err)
 	}
 }
 
