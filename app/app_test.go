@@ -328,6 +328,23 @@ func TestAgent(t *testing.T) {
 	}
 }
 
+// What one Hulotte keeps goes on to the destinations of remote_write.
+func TestRemoteWrite(t *testing.T) {
+	to := run(t, config.Both, "")
+	from := run(t, config.Both, "remote_write: [{url: '"+to.url+"/api/v1/write'}]\nglobal: {external_labels: {site: south}}\n")
+	to.eventually(t, func() error {
+		if _, body := to.ask(t, "GET", "/api/v1/query?query=hulotte_build_info"); !strings.Contains(body, `"site":"south"`) {
+			return fmt.Errorf("nothing has arrived: %s", body)
+		}
+		return nil
+	})
+	for _, p := range []*testApp{from, to} {
+		if err := p.stop(t); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestAgentNeedsAServer(t *testing.T) {
 	_, err := config.Load(config.Sources{Role: config.AgentRole})
 	if err == nil || !strings.HasPrefix(err.Error(), "agent.server: is not set") {

@@ -35,7 +35,7 @@ func (a *App) drain(ctx context.Context) error {
 }
 
 func (a *App) newAPI(ui http.Handler) http.Handler {
-	m := a.made
+	m := &a.made
 	return api.New(api.Options{
 		Tenants:        m.store,
 		Engine:         m.engine,

@@ -69,3 +69,22 @@ func (c *Config) agentClient() (*http.Client, error) {
 	}
 	return promhttp.NewClientFromConfig(h, "agent")
 }
+
+// warnAgent tells of what an agent does not do.
+func (c *Config) warnAgent() {
+	if c.role != AgentRole {
+		return
+	}
+	p := c.Scrape.Prometheus()
+	for _, block := range []struct {
+		key  string
+		some bool
+	}{
+		{"rule_files", len(p.RuleFiles) > 0},
+		{"remote_write", len(p.RemoteWriteConfigs) > 0},
+	} {
+		if block.some {
+			c.Warnings = append(c.Warnings, Error{Key: block.key, Text: "has no effect in `hulotte agent`: everything goes to agent.server, and rules are evaluated there"})
+		}
+	}
+}

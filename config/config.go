@@ -242,6 +242,7 @@ func Load(s Sources) (*Config, error) {
 	if len(errs) > 0 {
 		return nil, errs.sorted()
 	}
+	c.warnAgent()
 	return c, nil
 }
 
