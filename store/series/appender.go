@@ -28,7 +28,13 @@ func (t *tenant) AppenderV2(ctx context.Context) storage.AppenderV2 {
 		t.counts.refusedSpace.Add(1)
 		return refusing{fmt.Errorf("cannot write series of tenant %q: %w", t.name, store.ErrNoSpace)}
 	}
-	return &appender{AppenderV2: t.tsdb.AppenderV2(ctx), tenant: t}
+	a := &appender{AppenderV2: t.tsdb.AppenderV2(ctx), tenant: t}
+	if t.destinations != nil {
+		if rs := t.destinations.storage.Load(); rs != nil {
+			a.tracker = rs.AppenderV2(ctx)
+		}
+	}
+	return a
 }
 
 // appender adds to tsdb's own: metadata is kept, a full disk is told apart, and a commit can wait for the disk.
@@ -36,6 +42,7 @@ type appender struct {
 	storage.AppenderV2
 	tenant  *tenant
 	samples uint64
+	tracker storage.AppenderV2 // of the destinations: counts what comes, to know how far behind they are; may be nil
 
 	// The last metadata noted: a scrape repeats it for every sample of a family.
 	lastFamily   string
@@ -53,6 +60,9 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 		return ref, err
 	}
 	a.samples++
+	if a.tracker != nil {
+		_, _ = a.tracker.Append(0, ls, st, t, v, h, fh, storage.AOptions{}) // it only counts
+	}
 	if !opts.Metadata.IsEmpty() {
 		a.noteMetadata(ls, opts)
 	}
@@ -90,6 +100,9 @@ func (a *appender) Commit() error {
 		}
 	}
 	t.counts.samples.Add(a.samples)
+	if a.tracker != nil {
+		_ = a.tracker.Commit()
+	}
 	return nil
 }
 

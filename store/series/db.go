@@ -36,6 +36,8 @@ type DB struct {
 	stats *dbMetrics
 	space *space
 
+	destinations destinations
+
 	cancel context.CancelFunc
 	ctx    context.Context
 	loops  sync.WaitGroup
@@ -90,6 +92,7 @@ func Open(opts Options, log *slog.Logger, reg prometheus.Registerer) (*DB, error
 		cancel()
 		return nil, fmt.Errorf("cannot open the series store: %w", err)
 	}
+	db.destinations.init(opts, log, reg)
 	db.space.check()
 	if _, err := db.open(model.DefaultTenant); err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -145,7 +148,7 @@ func (db *DB) Close() error {
 	db.cancel()
 	db.loops.Wait()
 	db.space.stopWaiting()
-	var errs []error
+	errs := []error{db.destinations.close()}
 	for _, s := range slots {
 		<-s.ready
 		if s.tenant != nil {

@@ -30,6 +30,9 @@ type tenant struct {
 	counts tenantCounts
 	ready  atomic.Bool // the tsdb is open
 
+	// destinations get what is written to the default tenant; nil for the others.
+	destinations *destinations
+
 	// repairs counts the corrupt logs found at opening.
 	repairs float64
 
@@ -71,6 +74,10 @@ func openTenant(db *DB, name string) (*tenant, error) {
 	t.tsdb, err = tsdb.Open(t.dir, t.log, t.own, opts, tsdb.NewDBStats())
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the series of tenant %q in %s: %w", name, t.dir, err)
+	}
+	if name == model.DefaultTenant {
+		t.destinations = &db.destinations
+		t.tsdb.SetWriteNotified(t.destinations)
 	}
 	t.ready.Store(true)
 	t.series.head.Store(t.tsdb.Head())
