@@ -25,6 +25,9 @@ func (a *api) formatQuery(r *http.Request) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkShape(r.Form.Get("query"), maxFormatOperators); err != nil {
+		return nil, badParam("query", err)
+	}
 	return &result{data: expr.Pretty(0)}, nil
 }
 

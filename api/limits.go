@@ -5,8 +5,7 @@ type Limits struct {
 	// MaxBodyBytes bounds a form in a request's body, before and after decompression. 4 MiB holds the longest
 	// queries that dashboards make, many times over.
 	MaxBodyBytes int64
-	// MaxQueryBytes bounds one PromQL expression or selector. The parser is recursive in what it nests, so
-	// this also bounds its stack.
+	// MaxQueryBytes bounds one PromQL expression or selector; see shape.go for how deep it may nest.
 	MaxQueryBytes int
 	// MaxSelectors bounds the match[] parameters of a request.
 	MaxSelectors int

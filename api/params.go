@@ -117,11 +117,14 @@ func timeoutParam(r *http.Request) (time.Duration, error) {
 	return d, nil
 }
 
-// expressionParam reads a parameter that holds PromQL, and bounds its length.
+// expressionParam reads a parameter that holds PromQL, and bounds its length and shape.
 func (a *api) expressionParam(r *http.Request, name string) (string, error) {
 	v := r.Form.Get(name)
 	if len(v) > a.Limits.MaxQueryBytes {
 		return "", badParam(name, fmt.Errorf("the expression has %d bytes: at most %d are allowed", len(v), a.Limits.MaxQueryBytes))
+	}
+	if err := checkShape(v, maxOperators); err != nil {
+		return "", badParam(name, err)
 	}
 	return v, nil
 }
