@@ -5,6 +5,7 @@ import path from 'node:path';
 import zlib from 'node:zlib';
 import { promisify } from 'node:util';
 import { licences } from './licences.mjs';
+import { measure, report } from './budget.mjs';
 
 const brotli = promisify(zlib.brotliCompress);
 const gzip = promisify(zlib.gzip);
@@ -17,6 +18,8 @@ const files = (dir) => fs.readdirSync(dir, { withFileTypes: true })
 for (const name of fs.readdirSync(dist)) {
   if (name !== 'README') fs.rmSync(path.join(dist, name), { recursive: true });
 }
+const manifest = JSON.parse(fs.readFileSync(path.join(out, 'manifest.json'), 'utf8'));
+fs.rmSync(path.join(out, 'manifest.json'));
 fs.writeFileSync(path.join(out, 'third-party-licences.txt'), licences());
 
 const total = { raw: 0, gz: 0, br: 0, stored: 0 };
@@ -41,4 +44,7 @@ await Promise.all(files(out).map(async (file) => {
   total.stored += br.length + gz.length;
 }));
 fs.rmSync(out, { recursive: true });
+const sizes = measure(manifest, dist, total.br);
+fs.writeFileSync('.sizes.json', `${JSON.stringify(sizes, null, 1)}\n`);
+report(sizes);
 console.log('dist:', Object.entries(total).map(([k, v]) => `${k} ${(v / 1024).toFixed(1)} KiB`).join(', '));

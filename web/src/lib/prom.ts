@@ -30,13 +30,15 @@ export interface ActiveTarget {
   health: 'up' | 'down' | 'unknown';
   scrapeInterval?: string;
   scrapeTimeout?: string;
-  /** Ours, beyond Prometheus': samples in the last scrape. */
-  lastScrapeSamples?: number;
 }
 
 export interface DroppedTarget { discoveredLabels: Labels; scrapePool?: string }
 
-export interface TargetsData { activeTargets: ActiveTarget[]; droppedTargets: DroppedTarget[]; droppedTargetCounts?: Record<string, number> }
+/** What ours tells beyond Prometheus', of the last scrape; -1 where it is not known. */
+export interface Target extends ActiveTarget { samples: number; samplesKept: number; seriesAdded: number; bodyBytes: number }
+
+/** The answer of /api/hulotte/v1/targets. */
+export interface TargetsData { active: Target[]; dropped: DroppedTarget[]; droppedCounts: Record<string, number> | null; pools: string[] }
 
 export function parsePromNumber(text: string): number {
   if (text === '+Inf' || text === 'Inf') return Infinity;

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
-import type { ActiveTarget } from './prom';
+import type { Target } from './prom';
 import { pools, scrapedAt } from './targets';
 
-const target = (pool: string, host: string, health: ActiveTarget['health'], lastError = ''): ActiveTarget => ({
-  discoveredLabels: {}, labels: { job: pool, instance: host }, scrapePool: pool, scrapeUrl: `${pool === 'node' ? 'hulotte' : 'http'}://${host}/metrics`, globalUrl: '', lastError, lastScrape: '2026-03-04T12:00:00Z', lastScrapeDuration: 0, health,
+const target = (pool: string, host: string, health: Target['health'], lastError = ''): Target => ({
+  discoveredLabels: {}, labels: { job: pool, instance: host }, scrapePool: pool, scrapeUrl: `${pool === 'node' ? 'hulotte' : 'http'}://${host}/metrics`, globalUrl: '', lastError, lastScrape: '2026-03-04T12:00:00Z', lastScrapeDuration: 0, health, samples: 1, samplesKept: 1, seriesAdded: 0, bodyBytes: -1,
 });
-const data = { activeTargets: [target('node', 'vm', 'up'), target('web', 'b10', 'up'), target('web', 'b9', 'up'), target('web', 'a', 'down', 'refused'), target('db', 'x', 'unknown')], droppedTargets: [], droppedTargetCounts: { web: 3 } };
+const data = { active: [target('node', 'vm', 'up'), target('web', 'b10', 'up'), target('web', 'b9', 'up'), target('web', 'a', 'down', 'refused'), target('db', 'x', 'unknown')], dropped: [], pools: [], droppedCounts: { web: 3 } };
 const all = { text: '', health: '' as const, pool: '', scope: [] };
 const shape = (f: Parameters<typeof pools>[1]) => pools(data, f).map((p) => `${p.name}: ${p.targets.map((t) => t.labels['instance']).join(' ')}`);
 
@@ -22,4 +22,4 @@ test('counts do not follow the filter', () => {
   const web = pools(data, { ...all, health: 'down' })[0]!;
   expect([web.up, web.down, web.dropped]).toEqual([2, 1, 3]);
 });
-test('never scraped', () => expect(scrapedAt({ ...data.activeTargets[0]!, lastScrape: '0001-01-01T00:00:00Z' })).toBeNull());
+test('never scraped', () => expect(scrapedAt({ ...data.active[0]!, lastScrape: '0001-01-01T00:00:00Z' })).toBeNull());

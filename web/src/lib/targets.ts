@@ -1,8 +1,8 @@
 // Targets as the page shows them. Pure.
-import type { ActiveTarget, TargetsData } from './prom';
+import type { ActiveTarget, Target, TargetsData } from './prom';
 import { inScope, type ScopeLabel } from './urlstate';
 
-export interface Pool { name: string; targets: ActiveTarget[]; up: number; down: number; unknown: number; dropped: number; builtIn: boolean }
+export interface Pool { name: string; targets: Target[]; up: number; down: number; unknown: number; dropped: number; builtIn: boolean }
 
 export type Health = '' | 'up' | 'down' | 'unknown';
 
@@ -18,16 +18,16 @@ export function pools(data: TargetsData, filter: { text: string; health: Health;
   const by = new Map<string, Pool>();
   const pool = (name: string) => {
     let p = by.get(name);
-    if (!p) by.set(name, p = { name, targets: [], up: 0, down: 0, unknown: 0, dropped: data.droppedTargetCounts?.[name] ?? 0, builtIn: true });
+    if (!p) by.set(name, p = { name, targets: [], up: 0, down: 0, unknown: 0, dropped: data.droppedCounts?.[name] ?? 0, builtIn: true });
     return p;
   };
-  for (const t of data.activeTargets) {
+  for (const t of data.active) {
     const p = pool(t.scrapePool);
     p[t.health]++;
     p.builtIn &&= builtIn(t);
     if ((filter.health === '' || t.health === filter.health) && matches(t, filter.text) && inScope(t.labels, filter.scope)) p.targets.push(t);
   }
-  for (const name of Object.keys(data.droppedTargetCounts ?? {})) pool(name).builtIn &&= !!by.get(name)!.targets.length;
+  for (const name of [...data.pools, ...Object.keys(data.droppedCounts ?? {})]) pool(name).builtIn &&= !!by.get(name)!.targets.length;
   const filtered = filter.text !== '' || filter.health !== '' || filter.scope.length > 0;
   return [...by.values()]
     .filter((p) => (filter.pool === '' || p.name === filter.pool) && (!filtered || p.targets.length > 0))
