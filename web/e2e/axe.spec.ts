@@ -51,6 +51,7 @@ for (const theme of ['dark', 'light'] as const) {
       await check(page);
       await page.keyboard.press('Escape');
       await page.getByRole('button', { name: 'Metrics', exact: true }).click();
+      await page.getByLabel('Find a metric').fill('node_load1');
       await page.getByRole('dialog', { name: 'Metrics' }).getByText('node_load1', { exact: true }).click();
       await check(page);
     });

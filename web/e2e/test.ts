@@ -41,6 +41,7 @@ export class Watch {
 export const test = base.extend<PageFixtures, WorkerFixtures>({
   server: [async ({}, use) => {
     const server = await startServer({ scrape: true });
+    await withRates(server);
     await use(server);
     await server.stop();
   }, { scope: 'worker' }],
@@ -51,6 +52,17 @@ export const test = base.extend<PageFixtures, WorkerFixtures>({
     w.check();
   }, { auto: true }],
 });
+
+/** Waits until there is enough for a rate: two collections, and a point of the usual grid of 10 s after them. */
+async function withRates(server: Server): Promise<void> {
+  const query = encodeURIComponent('rate(node_cpu_seconds_total[1m])');
+  for (const until = Date.now() + 45_000; Date.now() < until; await new Promise((r) => setTimeout(r, 500))) {
+    const time = Math.floor(Date.now() / 10_000) * 10;
+    const answer = (await (await fetch(`${server.url}api/v1/query?query=${query}&time=${time}`)).json()) as { data?: { result?: unknown[] } };
+    if ((answer.data?.result?.length ?? 0) > 0) return;
+  }
+  throw new Error('no rate of a host metric within 45 s');
+}
 
 /** Opens a path of the application and waits until its page is there. Paths are relative to the base path: no leading slash. */
 export async function open(page: Page, path: string, key?: string): Promise<void> {

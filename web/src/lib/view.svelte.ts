@@ -9,7 +9,7 @@ class ViewState {
   now = $state(Date.now() / 1000);
   /** Counts refreshes. A page's loads depend on it. */
   tick = $state(0);
-  #beforeZoom: { from: string; to: string } | undefined;
+  #beforeZoom = $state.raw<{ from: string; to: string } | undefined>(undefined);
   #timer: ReturnType<typeof setInterval> | undefined;
 
   #state = $derived(decodeView(router.query));
@@ -55,6 +55,8 @@ class ViewState {
     this.set({ from: iso(start), to: iso(end) });
     this.#beforeZoom = before;
   }
+  /** Whether resetZoom has somewhere to go back to. */
+  get zoomed(): boolean { return this.#beforeZoom !== undefined; }
   /** Back to the range before the first of the zooms in a row. */
   resetZoom(): void {
     const back = this.#beforeZoom ?? { from: defaultFrom, to: defaultTo };
