@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -98,7 +99,7 @@ func (f *fakeSystemd) put(name, active string, properties map[string]any) {
 func (f *fakeSystemd) ListUnits() ([]fakeUnit, *godbus.Error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.units, nil
+	return slices.Clone(f.units), nil
 }
 
 func (f *fakeSystemd) Get(msg godbus.Message, iface, name string) (godbus.Variant, *godbus.Error) {
@@ -112,6 +113,15 @@ func (f *fakeSystemd) Get(msg godbus.Message, iface, name string) (godbus.Varian
 		return v, nil
 	}
 	return godbus.Variant{}, godbus.MakeFailedError(fmt.Errorf("no property %s %s %s", path, iface, name))
+}
+
+// reset returns how many properties were asked for since the last reset.
+func (f *fakeSystemd) reset() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	asked := f.asked
+	f.asked = 0
+	return asked
 }
 
 // serveSystemd puts a fake systemd on a bus of its own and returns a collector that talks to it.
@@ -188,14 +198,16 @@ func TestSystemdAsksSeldom(t *testing.T) {
 		f.put(fmt.Sprintf("s%d.service", i), "active", map[string]any{"Service.Type": "simple", "Service.NRestarts": uint32(0), "Unit.ActiveEnterTimestamp": uint64(1)})
 	}
 	systemdValues(t, s)
-	f.asked = 0
+	f.reset()
 	for range askEvery {
 		systemdValues(t, s)
 	}
-	if f.asked != 3*n {
-		t.Errorf("%d properties were asked for in %d rounds, want %d: three of each unit once", f.asked, askEvery, 3*n)
+	if asked := f.reset(); asked != 3*n {
+		t.Errorf("%d properties were asked for in %d rounds, want %d: three of each unit once", asked, askEvery, 3*n)
 	}
+	f.mu.Lock()
 	f.units = f.units[:1]
+	f.mu.Unlock()
 	if systemdValues(t, s); len(s.units) != 1 {
 		t.Errorf("%d units are remembered, want 1", len(s.units))
 	}
