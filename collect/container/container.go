@@ -89,7 +89,7 @@ func New(opts Options, log *slog.Logger) (*Collector, error) {
 	}
 	for _, s := range opts.Sockets {
 		if s == "" || !filepath.IsAbs(s) {
-			return nil, fmt.Errorf("Sockets: %q is not an absolute path, as in \"/run/docker.sock\"", s)
+			return nil, fmt.Errorf("field Sockets: %q is not an absolute path, as in \"/run/docker.sock\"", s)
 		}
 		c.engines = append(c.engines, newEngine(s, opts.SocketTimeout, opts.Labels, log))
 	}

@@ -136,8 +136,10 @@ func TestBadSockets(t *testing.T) {
 		"hangs":      func(http.ResponseWriter, *http.Request) { <-release },
 		"garbage":    func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>\x00\xff") },
 		"wrong form": func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"message":"no"}`) },
-		"an error":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
-		"redirects":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 302) },
+		"an error":   func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) },
+		"redirects": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		},
 		"endless": func(w http.ResponseWriter, _ *http.Request) {
 			for {
 				if _, err := fmt.Fprint(w, huge); err != nil {

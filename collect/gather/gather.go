@@ -123,22 +123,22 @@ func (o Options) withDefaults() Options {
 
 func (s Source) withDefaults() (Source, error) {
 	if s.Job == "" {
-		return s, errors.New("Job is empty: name what is gathered, as in \"node\"")
+		return s, errors.New("field Job is empty: name what is gathered, as in \"node\"")
 	}
 	if s.Instance == "" {
-		return s, errors.New("Instance is empty: give the host's name")
+		return s, errors.New("field Instance is empty: give the host's name")
 	}
 	if s.Gatherer == nil {
-		return s, errors.New("Gatherer is nil")
+		return s, errors.New("field Gatherer is nil")
 	}
 	if s.Interval == 0 {
 		s.Interval = defaultInterval
 	}
 	if s.Interval < minInterval {
-		return s, fmt.Errorf("Interval is %s: it must be at least %s", s.Interval, minInterval)
+		return s, fmt.Errorf("field Interval is %s: it must be at least %s", s.Interval, minInterval)
 	}
 	if s.Timeout < 0 {
-		return s, fmt.Errorf("Timeout is %s: it cannot be negative", s.Timeout)
+		return s, fmt.Errorf("field Timeout is %s: it cannot be negative", s.Timeout)
 	}
 	if s.Timeout == 0 || s.Timeout > s.Interval {
 		s.Timeout = s.Interval
@@ -150,11 +150,11 @@ func (s Source) checkLabels() error {
 	for name, value := range s.Labels {
 		switch n := model.LabelName(name); {
 		case !model.UTF8Validation.IsValidLabelName(name), len(name) >= 2 && name[:2] == model.ReservedLabelPrefix:
-			return fmt.Errorf("Labels: %q is not a label name that can be added", name)
+			return fmt.Errorf("field Labels: %q is not a label name that can be added", name)
 		case n == model.JobLabel, n == model.InstanceLabel:
-			return fmt.Errorf("Labels: %q is set through the field of that name", name)
+			return fmt.Errorf("field Labels: %q is set through the field of that name", name)
 		case !model.LabelValue(value).IsValid():
-			return fmt.Errorf("Labels: the value of %q is not valid UTF-8", name)
+			return fmt.Errorf("field Labels: the value of %q is not valid UTF-8", name)
 		}
 	}
 	return nil

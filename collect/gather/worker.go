@@ -69,9 +69,8 @@ func (w *worker) run(ctx context.Context, start time.Time) {
 func (w *worker) next(due time.Time) time.Time {
 	due = due.Add(w.source.Interval)
 	if late := time.Since(due); late >= w.source.Interval {
-		missed := late / w.source.Interval
-		w.metrics.missed.Add(float64(missed))
-		due = due.Add(missed * w.source.Interval)
+		w.metrics.missed.Add(float64(late / w.source.Interval))
+		due = due.Add(late.Truncate(w.source.Interval))
 	}
 	return due
 }

@@ -163,7 +163,7 @@ func (o Options) check() error {
 		}
 	}
 	if o.Timeout < 0 {
-		return fmt.Errorf("Timeout is %s: it cannot be negative", o.Timeout)
+		return fmt.Errorf("field Timeout is %s: it cannot be negative", o.Timeout)
 	}
 	return nil
 }

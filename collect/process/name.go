@@ -43,7 +43,7 @@ func programName(comm string, args []string) string {
 	if len(args) > 0 {
 		base := path.Base(strings.TrimPrefix(args[0], "-")) // a login shell is "-bash"
 		if len(comm) == maxComm && strings.HasPrefix(base, comm) {
-			name = base
+			name, _, _ = strings.Cut(base, " ") // a title of its own making, "npm exec ...", begins with the name
 		}
 		if lang := interpreter(base); lang != "" && (interpreter(comm) == lang || renamesThreads(lang)) {
 			return cleanName(interpreted(lang, args[1:]))
@@ -109,6 +109,8 @@ func scriptName(lang string, args []string, inline, module string) string {
 		switch {
 		case a == "" || a == "-" || a == "--":
 			continue
+		case strings.HasPrefix(a, "/dev/fd/") || strings.HasPrefix(a, "/proc/"): // it reads its script from a pipe
+			return lang
 		case a[0] != '-' && a[0] != '+':
 			return lang + ":" + shortScript(a)
 		case len(a) == 2 && strings.Contains(inline, a[1:]):

@@ -19,6 +19,8 @@ func TestProgramName(t *testing.T) {
 	f("bash", "bash", "-bash")
 	f("bash:backup", "bash", "bash", "-e", "/opt/backup.sh", "all")
 	f("bash", "bash", "bash", "-c", "sleep 1")
+	f("bash", "bash", "bash", "/dev/fd/63")
+	f("npm", "npm exec playwr", "npm exec playwright test")
 	f("sh:daily", "sh", "/bin/sh", "-o", "errexit", "/etc/cron/daily.sh")
 	f("cleanup.sh", "cleanup.sh", "/bin/bash", "/opt/cleanup.sh") // started through its #! line
 	f("python:manage", "python3.11", "python3", "manage.py", "runserver")

@@ -31,7 +31,8 @@ const procMagic = 0x9fa0
 func newReader(root string, limit int) *reader {
 	var st syscall.Statfs_t
 	err := syscall.Statfs(root, &st)
-	return &reader{root: root, max: limit, sized: err == nil && int64(st.Type) == procMagic}
+	kind := int64(st.Type) //nolint:unconvert // it has 32 bits on some machines
+	return &reader{root: root, max: limit, sized: err == nil && kind == procMagic}
 }
 
 // pids lists the processes, lowest first, at most max of them; skipped says how many more there are.
