@@ -7,6 +7,7 @@ import (
 
 	"github.com/hulotte-dev/hulotte/api"
 	"github.com/hulotte-dev/hulotte/internal/broadcast"
+	"github.com/hulotte-dev/hulotte/model"
 	"github.com/hulotte-dev/hulotte/query/hosts"
 )
 
@@ -35,5 +36,17 @@ func (a *App) hosts() api.Hosts {
 		Charts: func(ctx context.Context, instance string, from, to time.Time, points int) (any, error) {
 			return h.Charts(ctx, instance, from, to, points)
 		},
+		Processes: a.liveProcesses,
 	}
+}
+
+// processesShown is how many processes the live table lists: those that use most, more than fit on a screen.
+const processesShown = 200
+
+// liveProcesses lists the processes of this host as they are now; of another host nothing is known but what it sent.
+func (a *App) liveProcesses(ctx context.Context, instance string) (any, error) {
+	if a.made.processes == nil || instance != a.config.get().Host.Instance || model.Tenant(ctx) != model.DefaultTenant {
+		return nil, nil
+	}
+	return a.made.processes.Top(ctx, processesShown)
 }

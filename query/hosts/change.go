@@ -125,7 +125,7 @@ func (c *changes) appeared(ctx context.Context, before map[string]bool) error {
 
 // seen returns when the series of one metric were first ("min") or last ("max") seen within the window.
 func (c *changes) seen(ctx context.Context, which, selector string) (promql.Vector, error) {
-	return c.r.src.vector(ctx, fmt.Sprintf("%s_over_time(timestamp(%s)[%s:30s])", which, selector, promDuration(changeWindow)), c.r.at)
+	return c.r.src.vector(ctx, fmt.Sprintf("%s_over_time(timestamp(%s)[%s:10s])", which, selector, promDuration(changeWindow)), c.r.at)
 }
 
 func sampleTime(s promql.Sample) time.Time { return time.UnixMilli(int64(s.F * 1000)) }

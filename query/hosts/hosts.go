@@ -66,6 +66,7 @@ type Hosts struct {
 type courses struct {
 	turn   chan struct{}
 	sparks map[string]*grid
+	young  bool  // no host has reported for longer than ten minutes: the courses are those of that time
 	fill   *grid // file systems that are or were nearly full
 	avail  *grid // available bytes, for forecasts
 
@@ -105,10 +106,7 @@ func (hs *Hosts) courses(tenant string) *courses {
 }
 
 func newCourses() *courses {
-	c := &courses{turn: make(chan struct{}, 1), sparks: map[string]*grid{}}
-	for name, expr := range sparkQueries() {
-		c.sparks[name] = &grid{expr: expr, step: sparkStep, points: sparkPoints}
-	}
+	c := &courses{turn: make(chan struct{}, 1), sparks: newSparks(sparkStepYoung), young: true}
 	c.fill = &grid{expr: fillQuery(""), step: sparkStep, points: sparkPoints}
 	c.avail = &grid{expr: scope("").of("node_filesystem_avail_bytes", notPseudo()), step: forecastStep, points: forecastPoints}
 	return c
@@ -218,6 +216,9 @@ func (hs *Hosts) tenantCourses(ctx context.Context) (c *courses, release func(),
 
 // advance brings the courses up to at.
 func (c *courses) advance(ctx context.Context, src Source, at time.Time) error {
+	if err := c.grow(ctx, src, at); err != nil {
+		return err
+	}
 	grids := []*grid{c.fill, c.avail}
 	for _, g := range c.sparks {
 		grids = append(grids, g)
@@ -228,6 +229,22 @@ func (c *courses) advance(ctx context.Context, src Source, at time.Time) error {
 		stages[i] = func(ctx context.Context, _ *reading) error { return g.update(ctx, src, at) }
 	}
 	return r.run(ctx, stages...)
+}
+
+// grow turns the courses of ten minutes into those of an hour when a host has been there for longer.
+func (c *courses) grow(ctx context.Context, src Source, at time.Time) error {
+	if !c.young {
+		return nil
+	}
+	expr := fmt.Sprintf("count(last_over_time(%s[45m] offset %s))", scope("").any(witnesses), promDuration(sparkPoints*sparkStepYoung))
+	old, err := src.vector(ctx, expr, at)
+	if err != nil {
+		return err
+	}
+	if len(old) > 0 {
+		c.young, c.sparks = false, newSparks(sparkStep)
+	}
+	return nil
 }
 
 // latestChanges returns what happened, looked for again when what is kept is too old.

@@ -5,13 +5,23 @@ import (
 	"time"
 )
 
-// sparkPoints and sparkStep make an hour: as far back as "what changed" goes.
+// sparkPoints and sparkStep make an hour: as far back as "what changed" goes. While the oldest data is younger
+// than ten minutes, sparkStepYoung makes ten minutes, so that a course is seen soon after the first start.
 const (
-	sparkPoints = 60
-	sparkStep   = time.Minute
+	sparkPoints    = 60
+	sparkStep      = time.Minute
+	sparkStepYoung = 10 * time.Second
 )
 
-// Sparks are small courses of the last hour, one row a host: From is the time of the first point in seconds,
+func newSparks(step time.Duration) map[string]*grid {
+	grids := map[string]*grid{}
+	for name, expr := range sparkQueries() {
+		grids[name] = &grid{expr: expr, step: step, points: sparkPoints}
+	}
+	return grids
+}
+
+// Sparks are small courses of the last hour (of the last ten minutes while there is no older data), one row a host: From is the time of the first point in seconds,
 // Step the distance in seconds; null where there is nothing.
 type Sparks struct {
 	From int64           `json:"from"`
@@ -43,8 +53,8 @@ func sparkQueries() map[string]string {
 // sparksOf puts the grids' courses in the order of the hosts, and today's figures at the end, so that a host
 // that has just started to report has a point as soon as it has a figure.
 func sparksOf(hosts []*Host, grids map[string]*grid, r *reading) Sparks {
-	end := grids["cpu"].end
-	out := Sparks{From: end.Add(-(sparkPoints - 1) * sparkStep).Unix(), Step: int64(sparkStep.Seconds())}
+	end, step := grids["cpu"].end, grids["cpu"].step
+	out := Sparks{From: end.Add(-(sparkPoints - 1) * step).Unix(), Step: int64(step.Seconds())}
 	courses := map[*Host]map[string][]Num{}
 	for name, g := range grids {
 		for _, s := range g.series {

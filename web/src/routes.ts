@@ -33,6 +33,8 @@ export const groups: readonly { key: GroupKey; title: string }[] = [
 // The most specific pattern first.
 export const routes: readonly Route[] = [
   { pattern: '/', key: 'overview', title: 'Overview', group: 'overview', icon: 'overview', jump: 'g o', words: 'home status problems hosts' },
+  { pattern: '/hosts', key: 'hosts', title: 'Hosts', group: 'infrastructure', icon: 'host', jump: 'g h', words: 'machines servers nodes' },
+  { pattern: '/hosts/:instance', key: 'host', title: 'Host', parent: 'hosts' },
   { pattern: '/targets', key: 'targets', title: 'Targets', group: 'infrastructure', icon: 'target', jump: 'g t', words: 'scrape pools exporters health up down' },
   { pattern: '/explore/metrics', key: 'metrics', title: 'Metrics', group: 'explore', icon: 'explore', jump: 'g m', words: 'promql query graph prometheus explore' },
   { pattern: '/about', key: 'about', title: 'About', group: 'settings', icon: 'settings', jump: 'g a', words: 'version licences storage runtime flags configuration' },
@@ -41,6 +43,8 @@ export const routes: readonly Route[] = [
 // A map of imports, not a chain of conditions: of those the bundler loses the style sheets.
 export const load: Record<string, () => Promise<{ default: Component }>> = {
   overview: () => import('./pages/Overview.svelte'),
+  hosts: () => import('./pages/Hosts.svelte'),
+  host: () => import('./pages/Host.svelte'),
   targets: () => import('./pages/Targets.svelte'),
   metrics: () => import('./pages/ExploreMetrics.svelte'),
   about: () => import('./pages/About.svelte'),

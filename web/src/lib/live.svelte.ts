@@ -36,12 +36,12 @@ class Live {
     const isNew = set.size === 0;
     set.add(fn);
     this.#listeners.set(topic, set);
-    if (isNew) this.#reopenSoon();
+    if (isNew && topic !== 'data') this.#reopenSoon(); // "data" comes anyway
     return () => {
       set.delete(fn);
       if (set.size > 0) return;
       this.#listeners.delete(topic);
-      this.#reopenSoon();
+      if (topic !== 'data') this.#reopenSoon();
     };
   }
 

@@ -133,6 +133,7 @@ function drawEvents(u: uPlot, o: DrawOptions): void {
   const { ctx, bbox } = u;
   const r = o.range();
   const size = 5 * devicePixelRatio;
+  ctx.save(); // the axes' text takes the colour that is set
   for (const e of o.events) {
     if (e.at < r.start || e.at > r.end) continue;
     const x = u.valToPos(e.at, 'x', true);
@@ -144,6 +145,7 @@ function drawEvents(u: uPlot, o: DrawOptions): void {
     ctx.lineTo(x + size, y + size * 1.4);
     ctx.fill();
   }
+  ctx.restore();
 }
 
 /** A #rrggbb colour with an opacity. */
