@@ -226,6 +226,9 @@ func TestReload(t *testing.T) {
 	if got := metric("hulotte_config_last_reload_successful"); got != "0" {
 		t.Errorf("successful = %s", got)
 	}
+	if _, body := p.ask(t, "GET", "/api/v1/notifications"); !strings.Contains(body, "serber") {
+		t.Errorf("notifications: %s", body)
+	}
 	if !strings.Contains(p.logText(t), "the old one stays in force") {
 		t.Error("the log does not tell of the bad file")
 	}

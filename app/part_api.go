@@ -53,6 +53,7 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		Flags:          a.flags,
 		Build:          a.buildInfo(),
 		Runtime:        a.runtimeInfo,
+		Notifications:  a.notifications,
 		ActiveQueries:  func() any { return m.engine.Active() },
 		Reload:         a.Reload,
 		Ready:          a.gate.isOpen,
@@ -63,6 +64,15 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 
 // prometheus is the Prometheus part of the configuration in force.
 func (a *App) prometheus() *promconfig.Config { return a.config.get().Scrape.Prometheus() }
+
+// notifications are what an administrator should act on.
+func (a *App) notifications() []api.Notification {
+	when, err := a.reloads.failure()
+	if err == nil {
+		return nil
+	}
+	return []api.Notification{{Text: "The configuration could not be reloaded, the old one stays in force: " + err.Error(), Date: when, Active: true}}
+}
 
 // flags answers status/flags.
 func (a *App) flags() map[string]string {

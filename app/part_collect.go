@@ -30,7 +30,6 @@ func (a *App) startScrape(context.Context) (stopFunc, error) {
 		return nil, err
 	}
 	a.made.scrape = m
-	a.made.ready.Set(m)
 	stop := a.stack.run("scrape", m.Run)
 	if err := m.Apply(c.Scrape); err != nil {
 		_ = stop(context.Background())

@@ -15,7 +15,6 @@ import (
 	"github.com/hulotte-dev/hulotte/store"
 	"github.com/hulotte-dev/hulotte/store/series"
 	"github.com/prometheus/prometheus/storage"
-	"github.com/prometheus/prometheus/storage/remote"
 )
 
 // parts is everything that runs, in the order in which it starts; it stops in reverse. The listener comes early
@@ -35,8 +34,8 @@ func (a *App) parts() []part {
 	return []part{
 		{name: "data folder", start: a.startDataDir, stopTimeout: time.Second},
 		{name: "listener", start: a.startListener, stopTimeout: 5 * time.Second, reload: a.reloadListener},
-		{name: "store", start: a.startStore, stopTimeout: time.Minute},
-		{name: "remote write", start: a.startRemoteWrite, stopTimeout: flushDeadline + 5*time.Second, reload: a.reloadRemoteWrite},
+		{name: "store", start: a.startStore, stopTimeout: storeStopTimeout},
+		{name: "remote write", start: a.startRemoteWrite, stopTimeout: time.Second, reload: a.reloadRemoteWrite},
 		{name: "query", start: a.startQuery, stopTimeout: 5 * time.Second},
 		{name: "rules", start: a.startRules, stopTimeout: 10 * time.Second, reload: a.reloadRules},
 		{name: "live", start: a.startLive, stopTimeout: time.Second},
@@ -46,14 +45,16 @@ func (a *App) parts() []part {
 	}
 }
 
+// storeStopTimeout has room for the minute in which remote_write destinations that are away may still take what is
+// on its way to them, and stays below the 90 s after which service managers kill.
+const storeStopTimeout = 80 * time.Second
+
 // made is what the parts have made. A part may use what stands above it in the list.
 type made struct {
 	server *httpserver.Server
 	sink   storage.AppendableV2 // where what is collected goes: into the store, or to the server
 	store  *series.DB
 	local  store.Series // of the default tenant, where this process's own data goes
-	remote *remote.WriteStorage
-	ready  scrape.Ready // tells remote of scrape, which starts later
 	engine *promql.Engine
 	rules  *rule.Manager
 	live   *broadcast.Hub

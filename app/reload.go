@@ -26,9 +26,11 @@ type reloads struct {
 	ok   prometheus.Gauge
 	time prometheus.Gauge
 
-	mu     sync.Mutex
-	lastOK bool      // guarded by mu
-	when   time.Time // of the last success; guarded by mu
+	mu      sync.Mutex
+	lastOK  bool      // guarded by mu
+	when    time.Time // of the last success; guarded by mu
+	failed  time.Time // the last failure; guarded by mu
+	because error     // what went wrong then; guarded by mu
 }
 
 func newReloads(reg prometheus.Registerer, now time.Time) *reloads {
@@ -39,15 +41,16 @@ func newReloads(reg prometheus.Registerer, now time.Time) *reloads {
 		time: f.NewGauge(prometheus.GaugeOpts{
 			Name: "hulotte_config_last_reload_success_timestamp_seconds", Help: "When the configuration was last read well."}),
 	}
-	r.done(true, now)
+	r.done(nil, now)
 	return r
 }
 
-func (r *reloads) done(ok bool, now time.Time) {
+func (r *reloads) done(err error, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.lastOK = ok
-	if !ok {
+	r.lastOK = err == nil
+	if err != nil {
+		r.failed, r.because = now, err
 		r.ok.Set(0)
 		return
 	}
@@ -62,13 +65,23 @@ func (r *reloads) last() (ok bool, when time.Time) {
 	return r.lastOK, r.when
 }
 
+// failure returns what went wrong and when, if the last reload did.
+func (r *reloads) failure() (when time.Time, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lastOK {
+		return time.Time{}, nil
+	}
+	return r.failed, r.because
+}
+
 // Reload reads the configuration again and applies what can change while the process runs. After an error the
 // old configuration is in force. It logs how it went.
 func (a *App) Reload() error {
 	a.reloads.one.Lock()
 	defer a.reloads.one.Unlock()
 	err := a.reload()
-	a.reloads.done(err == nil, time.Now())
+	a.reloads.done(err, time.Now())
 	if err != nil {
 		a.log.Error("cannot reload the configuration: the old one stays in force", "err", err)
 	}

@@ -25,8 +25,18 @@ func root() *command {
 	}
 	agent := f.runCommand("hulotte agent", config.AgentRole)
 	agent.summary = "Collect from this host and from targets, and send everything to a server."
+	agent.about = "What the server cannot take now waits on the disk, in the data folder. There is no user interface here."
+	agent.examples = []string{
+		"hulotte agent --server https://obs.example.org/",
+		"HULOTTE_AGENT_BASIC_AUTH_USERNAME=web-1 HULOTTE_AGENT_BASIC_AUTH_PASSWORD_FILE=/etc/hulotte/password hulotte agent --config /etc/hulotte/hulotte.yml",
+	}
+	agent.flags = func(fs *flag.FlagSet) {
+		f.declare(fs)
+		f.key(fs, "server", "agent.server", "`URL` of the server to send to")
+	}
 	server := f.runCommand("hulotte server", config.ServerRole)
 	server.summary = "Receive, scrape, keep and show, without collecting from this host."
+	server.examples = []string{"hulotte server --config /etc/hulotte/hulotte.yml"}
 	c.subs = []*command{agent, server, queryCommand(), configCommand(f), versionCommand()}
 	return c
 }
