@@ -153,8 +153,8 @@ func TestReportAndLabels(t *testing.T) {
 		if rep := reportOf(to.take()); rep["scrape_series_added"] != 0 {
 			t.Errorf("second round: scrape_series_added = %v, want 0", rep["scrape_series_added"])
 		}
-		if to.blind != 7 {
-			t.Errorf("%d appends came without a reference, want only the 7 of the first round", to.blind)
+		if blind := to.blindAppends(); blind != 7 {
+			t.Errorf("%d appends came without a reference, want only the 7 of the first round", blind)
 		}
 		stop()
 	})
@@ -334,22 +334,22 @@ func TestStoreFailure(t *testing.T) {
 		to := newRecorder()
 		l, stop := start(t, to, Options{}, Source{Job: "j", Instance: "h", Gatherer: newText("a 1\nb 1\n")})
 		to.take()
-		to.failOn = "b"
+		to.fail("b", nil)
 		pass(10 * time.Second)
 		if st := l.Status()[0]; st.Health != HealthDown || !strings.Contains(st.LastError, "the disk is full") {
 			t.Errorf("append refused: %+v, want down with the cause", st)
 		}
 		to.take()
-		to.failOn, to.commitErr, to.blind = "", errRefused, 0
+		to.fail("", errRefused)
 		pass(10 * time.Second)
 		if st := l.Status()[0]; st.Health != HealthDown || !strings.Contains(st.LastError, "cannot store the samples: the disk is full") {
 			t.Errorf("commit refused: %+v, want down with the cause", st)
 		}
-		to.commitErr, to.blind = nil, 0
+		to.fail("", nil)
 		pass(10 * time.Second)
 		wantStrings(t, "back", values(to.take()), []string{`{__name__="a", instance="h", job="j"} 1`, `{__name__="b", instance="h", job="j"} 1`})
-		if to.blind != 7 {
-			t.Errorf("%d appends without a reference after a failed commit, want all 7", to.blind)
+		if blind := to.blindAppends(); blind != 7 {
+			t.Errorf("%d appends without a reference after a failed commit, want all 7", blind)
 		}
 		stop()
 	})

@@ -64,6 +64,19 @@ func (r *recorder) take() []recorded {
 	return out
 }
 
+// fail makes appends of the metric, and commits, fail from now on; it counts appends without a reference anew.
+func (r *recorder) fail(metric string, commit error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failOn, r.commitErr, r.blind = metric, commit, 0
+}
+
+func (r *recorder) blindAppends() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.blind
+}
+
 type recording struct {
 	r       *recorder
 	samples []recorded
