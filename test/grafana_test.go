@@ -13,7 +13,7 @@ import (
 
 const readyIn = 30 * time.Second
 
-func hasSeries(t *testing.T, p *harness.Process, expr string) error {
+func anySeries(t *testing.T, p *harness.Process, expr string) error {
 	t.Helper()
 	_, body := p.Get(t, "/api/v1/query?query="+q(expr))
 	if !strings.Contains(body, `"metric":{`) {

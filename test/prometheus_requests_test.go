@@ -68,6 +68,7 @@ var apiRequests = []apiRequest{
 	instant(`dt_temperature_celsius > bool 20`),
 	instant(`dt_http_requests_total / on (job) group_left () sum by (job) (dt_http_requests_total)`),
 	instant(`max_over_time(rate(dt_http_requests_total[5m])[10m:1m])`),
+	instant(`max_over_time(dt_temperature_celsius[5m:])`),
 	instant(`mad_over_time(dt_temperature_celsius[5m])`),
 	instant(`sort_by_label(dt_temperature_celsius, "room", "site")`),
 	instant(`limitk(2, dt_temperature_celsius)`),
