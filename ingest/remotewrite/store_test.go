@@ -149,7 +149,7 @@ func checkExemplarAndMetadata(t *testing.T, db *series.DB, at int64) {
 }
 
 func TestWhatTheStoreRefusesIsSaidAndTheRestKept(t *testing.T) {
-	db, h := openStore(t, series.Options{MaxSeries: 2})
+	db, h := openStore(t, series.Options{MaxSeries: 2, OutOfOrderWindow: 10 * time.Minute})
 	at := time.Now().UnixMilli()
 	sample := func(name string, t int64, v float64) prompb.TimeSeries {
 		return prompb.TimeSeries{Labels: named(name), Samples: []prompb.Sample{{Timestamp: t, Value: v}}}
@@ -197,5 +197,47 @@ func TestTenantsOverRemoteWrite(t *testing.T) {
 		if n != 1 {
 			t.Errorf("tenant %s has %d samples, want 1", tenant, n)
 		}
+	}
+}
+
+// The link between an agent and its server was down for most of a day, while the server went on with others: what the
+// agent has kept is taken, all of it and once.
+func TestAnAgentCatchesUp(t *testing.T) {
+	db, h := openStore(t, series.Options{})
+	at := time.Now()
+	status, text := send(t, h, "default", &prompb.WriteRequest{Timeseries: []prompb.TimeSeries{
+		{Labels: named("other"), Samples: []prompb.Sample{{Timestamp: at.UnixMilli(), Value: 1}}},
+	}})
+	if status != http.StatusNoContent {
+		t.Fatal(status, text)
+	}
+	server := httptest.NewServer(h)
+	defer server.Close()
+	agent, err := series.OpenForwarder(series.ForwardOptions{Dir: t.TempDir(), URL: server.URL}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer agent.Close()
+	const n = 1000
+	for i := range int64(n) {
+		app := agent.AppenderV2(t.Context())
+		if _, err := app.Append(0, labels.FromStrings("__name__", "kept"), 0, at.Add(-23*time.Hour).UnixMilli()+i*60_000, float64(i), nil, nil, storage.AOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := app.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deadline := time.Now().Add(30 * time.Second); agent.Pending() > 0 && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	next := 0.0
+	each(t, db, "default", "kept", func(_ chunkenc.ValueType, it chunkenc.Iterator) {
+		if _, v := it.At(); v == next {
+			next++
+		}
+	})
+	if next != n {
+		t.Errorf("%v of %d samples are there in order", next, n)
 	}
 }

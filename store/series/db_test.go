@@ -235,7 +235,7 @@ func TestSeriesAreBounded(t *testing.T) {
 
 func TestLateSamplesAreTakenWithinTheWindow(t *testing.T) {
 	up := labels.FromStrings("__name__", "up")
-	db := openTest(t, Options{})
+	db := openTest(t, Options{OutOfOrderWindow: 10 * time.Minute})
 	w := writer(t, db, "default")
 	mustWrite(t, w, start, 3, up)
 	mustWrite(t, w, start-9*time.Minute.Milliseconds(), 1, up)

@@ -26,8 +26,9 @@ type destinations struct {
 	storage atomic.Pointer[remote.Storage]
 }
 
-// flushDeadline is how long Close waits for what is on its way to a destination, as in Prometheus.
-const flushDeadline = time.Minute
+// flushDeadline is how long Close waits for what is on its way to a destination: less than Prometheus' minute, because
+// service managers kill after 90 seconds, and closing the tenants comes behind it.
+const flushDeadline = 10 * time.Second
 
 // ApplyRemoteWrite sends the default tenant's samples to the remote_write destinations of conf from now on, and to
 // no others. Of conf only global.external_labels and remote_write count. Destinations that stay the same go on

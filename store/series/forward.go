@@ -19,7 +19,7 @@ import (
 	"github.com/hulotte-dev/hulotte/store"
 )
 
-// The defaults of ForwardOptions. An agent with 3,000 series every 10 seconds queues about 20 MB an hour: a day of
+// The defaults of ForwardOptions. An agent with 3,000 series every 10 seconds queues about 16 MB an hour: a day of
 // an unreachable server fits.
 const (
 	defaultForwardBytes      = 1 << 30
