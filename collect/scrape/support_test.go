@@ -66,10 +66,10 @@ func mustLoad(t *testing.T, yaml string) *Config {
 // await polls until ok returns true, and fails the test with what() after a generous time.
 func await(t *testing.T, what func() string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(90 * time.Second)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited 30 s in vain: %s", what())
+			t.Fatalf("waited 90 s in vain: %s", what())
 		}
 		<-time.After(20 * time.Millisecond)
 	}
