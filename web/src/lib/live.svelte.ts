@@ -5,6 +5,7 @@
 //   event: data    data: {"time": <unix seconds>}                     new samples of the local host were written; drives the freshness shown
 //   event: <topic> data: <that topic's JSON>                          something on a topic changed
 // The server sends a comment at least every 15 s, so that a dead stream is noticed by the browser.
+import { untrack } from 'svelte';
 import { apiURL } from './api';
 
 type Listener = (data: unknown) => void;
@@ -36,12 +37,14 @@ class Live {
     const isNew = set.size === 0;
     set.add(fn);
     this.#listeners.set(topic, set);
-    if (isNew && topic !== 'data') this.#reopenSoon(); // "data" comes anyway
+    // Called from effects, which must not depend on the stream's state: it changes with each reopening.
+    const reopen = () => { if (topic !== 'data') untrack(() => this.#reopenSoon()); };
+    if (isNew) reopen();
     return () => {
       set.delete(fn);
       if (set.size > 0) return;
       this.#listeners.delete(topic);
-      if (topic !== 'data') this.#reopenSoon();
+      reopen();
     };
   }
 

@@ -19,6 +19,7 @@ test.each<[string, Unit]>([
   ['node_filesystem_avail_bytes / node_filesystem_size_bytes', 'ratio'],
   ['100 - 100 * node_filesystem_avail_bytes / node_filesystem_size_bytes', 'percent'],
   ['count by (job) (node_memory_MemTotal_bytes)', 'short'],
+  ['sum by (le) (rate(http_request_duration_seconds_bucket[1m]))', 'per second'],
   ['node_boot_time_seconds', 'timestamp'],
   ['http_response_time_seconds', 'seconds'],
   ['node_hwmon_temp_celsius', 'celsius'],

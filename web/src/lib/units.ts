@@ -103,6 +103,7 @@ export function guessUnit(expr: string, metadataUnit?: string): Unit {
   const rated = /\b(rate|irate|deriv)\s*\(/.test(text);
   const divides = hasTopLevelDivision(text);
   if (/histogram_quantile/.test(text)) return fromName(metric.replace(/_bucket$/, ''), metadataUnit);
+  if (/_bucket\b/.test(text)) return rated ? 'per second' : 'short'; // observations, whatever they measure
   if (divides) {
     const sides = names.filter((n) => n.includes('_')).map((n) => fromName(n, undefined));
     if (/_sum\b/.test(text) && /_count\b/.test(text)) return fromName(metric.replace(/_sum$/, ''), metadataUnit);

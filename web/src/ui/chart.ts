@@ -50,7 +50,7 @@ export function makeOptions(series: readonly ChartSeries[], size: { width: numbe
       ...(o.group ? { sync: { key: o.group, setSeries: false } } : {}),
       bind: { dblclick: () => () => { o.onReset(); return null; } },
     },
-    focus: { alpha: series.length > 1 ? 0.3 : 1 },
+    focus: { alpha: series.length < 2 ? 1 : o.stack ? 0.6 : 0.3 },
     scales: {
       x: { time: true, range: () => { const r = o.range(); return [r.start, r.end]; } },
       y: {
