@@ -148,7 +148,7 @@ func TestSharedAnswersAreBounded(t *testing.T) {
 func TestSharedAnswerIsCompressed(t *testing.T) {
 	long := strings.Repeat("long ", 1000)
 	h := hostsAPI(t, nil, Hosts{Overview: func(context.Context) (any, error) { return long, nil }})
-	r := httptest.NewRequest("GET", "/api/hulotte/v1/overview", nil)
+	r := httptest.NewRequest(http.MethodGet, "/api/hulotte/v1/overview", nil)
 	r.Header.Set("Accept-Encoding", "zstd;q=0.1, gzip")
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
@@ -165,7 +165,7 @@ func TestSharedAnswerIsCompressed(t *testing.T) {
 // liveEvents opens a stream and returns a reader of its events.
 func liveEvents(t *testing.T, url, lastID string) (next func() string, end func()) {
 	t.Helper()
-	r, err := http.NewRequest("GET", url, nil)
+	r, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 const (
 	jobLabel      = "job"
 	instanceLabel = "instance"
+	nameLabel     = "__name__"
 )
 
 // kind is an error that says by a method what kind it is, so that the API tells kinds apart without importing us.

@@ -69,7 +69,7 @@ func (hs *Hosts) Host(ctx context.Context, instance string) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	avail := scope(oneHost(instance)).of("node_filesystem_avail_bytes", notPseudo())
+	avail := oneHost(instance).of("node_filesystem_avail_bytes", notPseudo())
 	to := live.at.Truncate(forecastStep)
 	history, err := hs.src.Range(ctx, avail, to.Add(-(forecastPoints-1)*forecastStep), to, forecastStep)
 	if err != nil {
@@ -252,7 +252,7 @@ func (p *Page) readFacts(ctx context.Context, r *reading) error {
 		}
 	}
 	r.each(v, func(_ *Host, l labels.Labels, _ Num) {
-		switch l.Get(labels.MetricName) {
+		switch l.Get(nameLabel) {
 		case "node_cpu_info":
 			add("CPU model", l.Get("model_name"))
 		case "node_time_zone_offset_seconds":

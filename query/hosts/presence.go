@@ -91,7 +91,7 @@ func (h *Host) figures() []*Num {
 
 // unameLabels are the labels that node_uname_info has of itself; any other was added by the operator.
 var unameLabels = map[string]bool{
-	labels.MetricName: true, instanceLabel: true, jobLabel: true, "domainname": true, "machine": true,
+	nameLabel: true, instanceLabel: true, jobLabel: true, "domainname": true, "machine": true,
 	"nodename": true, "release": true, "sysname": true, "version": true,
 }
 
@@ -130,7 +130,7 @@ func findGone(ctx context.Context, live *reading) (*reading, error) {
 			gone.hosts[instance] = newHost(instance, s.Metric.Get(jobLabel))
 			missing = append(missing, instance)
 		}
-		if s.Metric.Get(labels.MetricName) == "node_uname_info" {
+		if s.Metric.Get(nameLabel) == "node_uname_info" {
 			gone.hosts[instance].Job = s.Metric.Get(jobLabel)
 			gone.hosts[instance].nameFrom(s.Metric)
 		}

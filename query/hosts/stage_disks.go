@@ -58,7 +58,7 @@ func readDisks(ctx context.Context, r *reading) error {
 			m = &mount{device: key.device, fsType: l.Get("fstype"), path: key.path, size: None, free: None, avail: None, files: None, filesFree: None}
 			mounts[key] = m
 		}
-		m.set(l.Get(labels.MetricName), value)
+		m.set(l.Get(nameLabel), value)
 	})
 	byHost := map[*Host][]*mount{}
 	for key, m := range mounts {

@@ -50,7 +50,7 @@ func readMachine(ctx context.Context, r *reading) error {
 	if err != nil {
 		return err
 	}
-	r.each(v, func(h *Host, l labels.Labels, value Num) { fields[l.Get(labels.MetricName)](h, value) })
+	r.each(v, func(h *Host, l labels.Labels, value Num) { fields[l.Get(nameLabel)](h, value) })
 	return nil
 }
 
