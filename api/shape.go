@@ -28,6 +28,9 @@ func checkShape(expr string, operators int) error {
 			return nil
 		case item.Typ == parser.LEFT_PAREN || item.Typ == parser.LEFT_BRACKET || item.Typ == parser.LEFT_BRACE:
 			depth++
+			if item.Typ == parser.LEFT_BRACKET {
+				count++ // each subquery goes around what stands before it
+			}
 		case item.Typ == parser.RIGHT_PAREN || item.Typ == parser.RIGHT_BRACKET || item.Typ == parser.RIGHT_BRACE:
 			depth--
 		case item.Typ.IsOperator():
@@ -37,7 +40,7 @@ func checkShape(expr string, operators int) error {
 			return fmt.Errorf("the expression nests more than %d levels deep", maxNesting)
 		}
 		if count > operators {
-			return fmt.Errorf("the expression has more than %d operators", operators)
+			return fmt.Errorf("the expression has more than %d operators and ranges", operators)
 		}
 	}
 }
