@@ -109,7 +109,7 @@ func TestGarbageAsProtobuf(t *testing.T) {
 }
 
 func TestGarbageAfterGoodLines(t *testing.T) {
-	r := suffers(t, "", func(w http.ResponseWriter, _ *http.Request) {
+	r := suffers(t, "scrape_interval: 3s\n    scrape_timeout: 3s", func(w http.ResponseWriter, _ *http.Request) {
 		out := bufio.NewWriter(w)
 		for i := range 100_000 {
 			fmt.Fprintf(out, "half_total{i=\"%d\",salt=\"%d\"} 1\n", i, time.Now().UnixNano())

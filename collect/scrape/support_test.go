@@ -75,13 +75,14 @@ func await(t *testing.T, what func() string, ok func() bool) {
 	}
 }
 
-// scraped waits until a target of the pool was scraped, and returns it.
+// scraped waits until a target of the pool was scraped and what it brought can be read, and returns it.
 func (r *rig) scraped(pool string) Target {
 	r.t.Helper()
 	var found Target
 	await(r.t, func() string { return "no scrape in pool " + pool }, func() bool {
 		for _, target := range r.Targets(pool).Active {
-			if !target.LastScrape.IsZero() && target.Counts.Samples >= 0 {
+			// A scrape is reported a moment before it is committed.
+			if _, stored := r.series("up")[target.Labels.String()]; stored {
 				found = target
 				return true
 			}
