@@ -299,7 +299,7 @@ func TestAgent(t *testing.T) {
 	server := run(t, config.ServerRole, "")
 	agent := run(t, config.AgentRole, "agent: {server: '"+server.url+"', tenant: team-a}\nglobal: {external_labels: {site: north}}\n")
 	server.eventually(t, func() error {
-		r, err := http.NewRequest("GET", server.url+"/api/v1/query?query=hulotte_build_info", nil)
+		r, err := http.NewRequest(http.MethodGet, server.url+"/api/v1/query?query=hulotte_build_info", nil)
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ func TestGate(t *testing.T) {
 	f := func(path string, want int, body string) {
 		t.Helper()
 		w := httptest.NewRecorder()
-		g.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		g.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		if w.Code != want || !strings.Contains(w.Body.String(), body) {
 			t.Errorf("%s: %d %s, want %d %q", path, w.Code, w.Body, want, body)
 		}
@@ -37,7 +37,7 @@ func TestGateWaitsForThoseInside(t *testing.T) {
 	inside, goOn := make(chan struct{}), make(chan struct{})
 	g.serve(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(inside); <-goOn }))
 	g.open()
-	go g.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/x", nil))
+	go g.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/x", nil))
 	<-inside
 	g.close("stopping")
 

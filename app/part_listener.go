@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/hulotte-dev/hulotte/config"
+	"github.com/hulotte-dev/hulotte/internal/durable"
 	"github.com/hulotte-dev/hulotte/internal/httpserver"
 )
 
@@ -24,7 +25,7 @@ func (a *App) startListener(context.Context) (stopFunc, error) {
 	}
 	a.made.server = s
 	name := filepath.Join(c.DataDir, addrFile)
-	if err := os.WriteFile(name, []byte(s.Addr().String()+"\n"), 0o640); err != nil {
+	if err := durable.WriteFile(name, []byte(s.Addr().String()+"\n"), 0o640); err != nil {
 		return nil, err
 	}
 	stop := a.stack.run("listener", func(context.Context) error { return s.Serve(a.gate) })

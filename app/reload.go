@@ -119,17 +119,17 @@ func (a *App) warn(c *config.Config) {
 // configuration back.
 func (s *stack) reload(old, new *config.Config) error {
 	for i, r := range s.running {
-		if r.part.reload == nil {
+		if r.reload == nil {
 			continue
 		}
-		err := r.part.reload(old, new)
+		err := r.reload(old, new)
 		if err == nil {
 			continue
 		}
 		err = fmt.Errorf("%s: %w", r.name, err)
 		for _, b := range s.running[:i+1] {
-			if b.part.reload != nil {
-				if back := b.part.reload(new, old); back != nil {
+			if b.reload != nil {
+				if back := b.reload(new, old); back != nil {
 					err = errors.Join(err, fmt.Errorf("and cannot go back: %s: %w", b.name, back))
 				}
 			}

@@ -205,7 +205,7 @@ func TestUsers(t *testing.T) {
 
 func TestRightPasswordIsComparedOnce(t *testing.T) {
 	a := newAuth(map[string]string{"alice": hash(t, "secret")})
-	r, _ := http.NewRequest("GET", "/", nil)
+	r, _ := http.NewRequest(http.MethodGet, "/", nil)
 	r.SetBasicAuth("alice", "secret")
 	if a.check(r) != allowed {
 		t.Fatal("refused")
@@ -222,7 +222,7 @@ func TestFloodOfGuessesIsRefused(t *testing.T) {
 	for range maxVerifying {
 		a.waiting <- struct{}{}
 	}
-	r, _ := http.NewRequest("GET", "/", nil)
+	r, _ := http.NewRequest(http.MethodGet, "/", nil)
 	r.SetBasicAuth("alice", "guess")
 	if got := a.check(r); got != overloaded {
 		t.Errorf("check = %v, want overloaded", got)
@@ -292,7 +292,7 @@ func TestReadTimeoutCountsTheBodyOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	if res.StatusCode != 200 {
+	if res.StatusCode != http.StatusOK {
 		t.Errorf("slow answer: %d", res.StatusCode)
 	}
 
@@ -400,7 +400,7 @@ func TestPanicIsAnswered(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /before/{x}", func(http.ResponseWriter, *http.Request) { panic("oops") })
 	mux.HandleFunc("/after", func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(200)
+		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
 		panic("oops")
 	})
