@@ -1,30 +1,20 @@
 // Overview and Host, in a browser against the real binary: a bare one, and one with a fleet sent by remote write.
 import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
+import { startServer } from './server';
 import { fleet, hostSeries } from './support/fleet';
-import { startHulotte, type Hulotte } from './support/hulotte';
 import { remoteWrite } from './support/remotewrite';
+import { Watch } from './test';
 
-interface Watch { foreign: string[]; violations: string[]; errors: string[] }
+interface Hulotte { url: string; started: number; stop: () => Promise<void> }
 
-/** Keeps a page to our origin, and collects what it tried beyond it, violations of the content security policy, and errors. */
-async function guard(page: Page, url: string): Promise<Watch> {
-  const watch: Watch = { foreign: [], violations: [], errors: [] };
-  await page.route((u) => u.origin !== url && u.protocol.startsWith('http'), (route) => { watch.foreign.push(route.request().url()); return route.abort(); });
-  await page.exposeFunction('reportViolation', (text: string) => { watch.violations.push(text); });
-  await page.addInitScript(() => {
-    document.addEventListener('securitypolicyviolation', (e) => { (window as unknown as { reportViolation: (s: string) => void }).reportViolation(`${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}`); });
-  });
-  page.on('pageerror', (e) => { watch.errors.push(String(e)); });
-  page.on('requestfailed', (r) => { if (new URL(r.url()).origin !== url) watch.foreign.push(r.url()); });
-  return watch;
+/** A process of its own: these tests need to say what it watches. */
+async function startHulotte(config = ''): Promise<Hulotte> {
+  const server = await startServer(config ? { config } : {});
+  return { url: server.url.replace(/\/$/, ''), started: server.startedAt, stop: server.stop };
 }
 
-function expectClean(watch: Watch): void {
-  expect(watch.foreign, 'requests beyond our origin').toEqual([]);
-  expect(watch.violations, 'violations of the content security policy').toEqual([]);
-  expect(watch.errors, 'errors on the page').toEqual([]);
-}
+const guard = (page: Page, url: string): Promise<Watch> => Watch.on(page, () => url);
 
 async function expectNoSidewaysScroll(page: Page): Promise<void> {
   const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
@@ -56,7 +46,7 @@ test.describe('a bare start', () => {
       const answer = await page.waitForResponse((r) => r.url().endsWith('/overview'), { timeout: 20_000 });
       expect(answer.ok()).toBe(true);
       await expect(card).toHaveAttribute('data-kept', 'yes');
-      expectClean(watch);
+      watch.check();
     } finally {
       await hulotte.stop();
     }
@@ -73,7 +63,7 @@ test.describe('a bare start', () => {
       // The first host that is sent takes the place of the hints.
       await remoteWrite(hulotte.url, hostSeries({ name: 'first' }, Date.now()));
       await expect(page.locator('[data-host=first]')).toBeVisible({ timeout: 25_000 });
-      expectClean(watch);
+      watch.check();
     } finally {
       await hulotte.stop();
     }
@@ -102,7 +92,7 @@ test.describe('a fleet', () => {
     await expect(page.getByRole('region', { name: 'File systems' }).locator('tbody tr').first()).toContainText('/var/lib/postgresql');
     await page.goBack();
     await expect(problems).toBeVisible();
-    expectClean(watch);
+    watch.check();
   });
 
   test('greys out a host that does not report, and keeps it', async ({ page }) => {
@@ -163,7 +153,7 @@ test.describe('a fleet', () => {
     await page.mouse.up();
     await expect(page).toHaveURL(/from=20\d\d-/);
     await expect(page.getByRole('region', { name: 'CPU by mode' }).getByRole('link', { name: /Explore/ })).toHaveAttribute('href', /explore\/metrics\?.*g0\.expr=/);
-    expectClean(watch);
+    watch.check();
   });
 
   test('pauses', async ({ page }) => {

@@ -20,6 +20,8 @@ export interface Start {
   basePath?: string;
   /** Scrapes itself, a target that refuses and one that is dropped, as the targets page wants to show. */
   scrape?: boolean;
+  /** More of the configuration file, as it stands there. */
+  config?: string;
 }
 
 async function freePort(): Promise<number> {
@@ -61,10 +63,13 @@ export async function startServer(o: Start = {}): Promise<Server> {
       '    relabel_configs:',
       '      - {action: drop, source_labels: [__address__], regex: .*}',
     ] : []),
+    ...(o.config ? [o.config] : []),
     '',
   ].join('\n'));
+  // Settings of whoever runs the tests, HULOTTE_BIN among them, are not those of the process.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([k]) => !k.startsWith('HULOTTE_')));
   const startedAt = Date.now();
-  const child = spawn(binary, ['--config', config, '--listen', `127.0.0.1:${port}`, '--data-dir', path.join(dir, 'data')], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(binary, ['--config', config, '--listen', `127.0.0.1:${port}`, '--data-dir', path.join(dir, 'data')], { stdio: ['ignore', 'pipe', 'pipe'], env });
   let log = '';
   child.stdout.on('data', (b: Buffer) => { log += b.toString(); });
   child.stderr.on('data', (b: Buffer) => { log += b.toString(); });

@@ -55,7 +55,7 @@ export function hostSeries(h: SyntheticHost, now: number): Series[] {
   gauge('node_timex_maxerror_seconds', {}, 0.02);
   gauge('node_procs_running', {}, 1 + (seed % 4));
   gauge('node_procs_blocked', {}, 0);
-  counter('node_pressure_cpu_waiting_seconds_total', {}, (t) => (h.cpuPressure ?? busy / 10) * wave(t, 4));
+  counter('node_pressure_cpu_waiting_seconds_total', {}, (t) => h.cpuPressure ?? (busy / 10) * wave(t, 4));
   counter('node_pressure_memory_stalled_seconds_total', {}, () => 0.0001);
   counter('node_pressure_io_stalled_seconds_total', {}, () => 0.003);
   gauge('node_systemd_units', { state: 'failed' }, h.failedUnits?.length ?? 0);
