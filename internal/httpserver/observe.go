@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,14 +19,16 @@ type metrics struct {
 	unauthorized prometheus.Counter
 	misdirected  prometheus.Counter
 	panics       prometheus.Counter
-	inFlight     prometheus.Gauge
 	requests     *prometheus.CounterVec
 	bytes        *prometheus.CounterVec
 	seconds      *prometheus.HistogramVec
 }
 
-func newMetrics(reg prometheus.Registerer, cert *certificate) *metrics {
+func newMetrics(reg prometheus.Registerer, cert *certificate, inFlight *atomic.Int64) *metrics {
 	f := promauto.With(reg)
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "hulotte_http_requests_in_flight", Help: "Requests being answered.",
+	}, func() float64 { return float64(inFlight.Load()) })
 	if cert != nil {
 		f.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "hulotte_http_certificate_expiry_timestamp_seconds", Help: "When the server's certificate ends to be valid.",
@@ -42,8 +45,6 @@ func newMetrics(reg prometheus.Registerer, cert *certificate) *metrics {
 			Name: "hulotte_http_misdirected_total", Help: "Requests refused because of the name in their Host header."}),
 		panics: f.NewCounter(prometheus.CounterOpts{
 			Name: "hulotte_http_panics_total", Help: "Handlers that panicked."}),
-		inFlight: f.NewGauge(prometheus.GaugeOpts{
-			Name: "hulotte_http_requests_in_flight", Help: "Requests being answered."}),
 		requests: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "hulotte_http_requests_total", Help: "Requests answered, by route, method and status code."}, []string{"route", "method", "code"}),
 		bytes: f.NewCounterVec(prometheus.CounterOpts{
@@ -69,8 +70,8 @@ func (s *Server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		res := newResponse(w, r, s.options.WriteStallTimeout)
-		s.metrics.inFlight.Inc()
-		defer s.metrics.inFlight.Dec()
+		s.inFlight.Add(1)
+		defer s.inFlight.Add(-1)
 
 		var route string
 		ctx := context.WithValue(r.Context(), routeKey{}, &route)

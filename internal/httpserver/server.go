@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -80,6 +81,8 @@ type Server struct {
 	metrics  *metrics
 	cert     *certificate // nil without TLS
 
+	inFlight atomic.Int64 // requests being answered
+
 	// streams ends when the answers that have no end of their own must end.
 	streams    context.Context
 	endStreams context.CancelFunc
@@ -101,7 +104,8 @@ func Listen(o Options, log *slog.Logger, reg prometheus.Registerer) (*Server, er
 		return nil, fmt.Errorf("cannot serve %s: other machines can reach it, and nobody has to log in: add server.users, "+
 			"or listen on 127.0.0.1, or set server.allow_unauthenticated: true when something else decides who gets through", l.Addr())
 	}
-	s := &Server{options: o, log: log, listener: l, auth: newAuth(o.Users), metrics: newMetrics(reg, cert), cert: cert}
+	s := &Server{options: o, log: log, listener: l, auth: newAuth(o.Users), cert: cert}
+	s.metrics = newMetrics(reg, cert, &s.inFlight)
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -162,8 +166,25 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if s.http == nil {
 		return s.listener.Close()
 	}
+	if s.shutdownQuietly(ctx) {
+		return nil
+	}
 	if err := s.http.Shutdown(ctx); err != nil {
 		return errors.Join(err, s.http.Close())
 	}
 	return nil
+}
+
+// quietGrace is how long connections on which nothing was asked may hold up the end. net/http waits 5 s for those that
+// are new, and clients open more of them than they need.
+const quietGrace = 500 * time.Millisecond
+
+// shutdownQuietly shuts down and tells whether it is done; it is not while requests are being answered.
+func (s *Server) shutdownQuietly(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, quietGrace)
+	defer cancel()
+	if s.http.Shutdown(ctx) == nil {
+		return true
+	}
+	return s.inFlight.Load() == 0 && s.http.Close() == nil
 }

@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -476,6 +477,24 @@ func TestShutdownWaitsForTheAnswer(t *testing.T) {
 	})
 	close(goOn)
 	wg.Wait()
+}
+
+// A connection on which nothing is asked does not hold up the end.
+func TestShutdownDoesNotWaitForSilence(t *testing.T) {
+	s, _ := start(t, Options{}, http.HandlerFunc(ok))
+	c, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for testutil.ToFloat64(s.metrics.connections) == 0 {
+		runtime.Gosched()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second) // net/http alone would wait 5
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Errorf("Shutdown = %v", err)
+	}
 }
 
 // keyPair writes a certificate for localhost with a serial number, signed by itself.
