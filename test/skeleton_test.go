@@ -152,7 +152,9 @@ func hasSeries(p *harness.Process, expr string, n int) error {
 func answerAt(t *testing.T, p *harness.Process, expr, at string) string {
 	t.Helper()
 	_, body := p.Get(t, "/api/v1/query?query="+url.QueryEscape(expr)+"&time="+at)
-	var answer struct{ Data struct{ Result json.RawMessage } }
+	var answer struct {
+		Data struct{ Result json.RawMessage }
+	}
 	if err := json.Unmarshal([]byte(body), &answer); err != nil {
 		t.Fatalf("%v in %s", err, body)
 	}
