@@ -104,7 +104,8 @@ func TestQueries(t *testing.T) {
 	f := func(path, form, want string) {
 		t.Helper()
 		for _, method := range []string{"GET", "POST"} {
-			code, body := 0, ""
+			var code int
+			var body string
 			if method == "GET" {
 				code, body = get(t, h, path+"?"+form)
 			} else {

@@ -8,6 +8,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/timestamp"
@@ -35,7 +36,7 @@ func (a *api) federate(w http.ResponseWriter, r *http.Request) {
 		a.federateError(w, executionError(err))
 		return
 	}
-	format := expfmt.NegotiateIncludingOpenMetrics(r.Header)
+	format := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
 	w.Header().Set("Content-Type", string(format))
 	enc := expfmt.NewEncoder(w, format)
 	err = eachFamily(latest, federationLabels(a.ExternalLabels()), format.FormatType(), enc.Encode)
@@ -76,7 +77,7 @@ func (a *api) latestSamples(ctx context.Context, sets [][]*labels.Matcher) ([]pr
 	defer closeQuietly(a.log, q)
 	samples, err := a.readLatest(ctx, selectAll(ctx, q, true, &storage.SelectHints{Start: mint, End: maxt}, sets), maxt)
 	slices.SortStableFunc(samples, func(a, b promql.Sample) int {
-		return strings.Compare(a.Metric.Get(labels.MetricName), b.Metric.Get(labels.MetricName))
+		return strings.Compare(a.Metric.Get(model.MetricNameLabel), b.Metric.Get(model.MetricNameLabel))
 	})
 	return samples, err
 }
@@ -151,7 +152,7 @@ func eachFamily(samples []promql.Sample, external []labels.Label, format expfmt.
 		return emit(family)
 	}
 	for _, s := range samples {
-		name := s.Metric.Get(labels.MetricName)
+		name := s.Metric.Get(model.MetricNameLabel)
 		if name == "" || !expressible(s.H, format) {
 			continue
 		}
@@ -193,7 +194,7 @@ func familyType(h *histogram.FloatHistogram) dto.MetricType {
 func exposed(s promql.Sample, external []labels.Label) *dto.Metric {
 	m := &dto.Metric{TimestampMs: &s.T}
 	s.Metric.Range(func(l labels.Label) {
-		if l.Name != labels.MetricName && l.Value != "" {
+		if l.Name != model.MetricNameLabel && l.Value != "" {
 			m.Label = append(m.Label, labelPair(l.Name, l.Value))
 		}
 	})

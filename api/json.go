@@ -101,8 +101,6 @@ func (w *jsonWriter) breathe() error {
 
 func (w *jsonWriter) raw(s string) { w.buf = append(w.buf, s...) }
 
-func (w *jsonWriter) str(s string) { w.buf = appendString(w.buf, s) }
-
 // htmlSafeString writes s as encoding/json does: with <, >, & escaped.
 func (w *jsonWriter) htmlSafeString(s string) {
 	b, err := json.Marshal(s)
@@ -155,8 +153,8 @@ func appendList[T any](w *jsonWriter, list []T, one func(T)) error {
 			w.raw(`,`)
 		}
 		one(v)
-		if w.breathe() != nil {
-			return nil // the client is gone: flush returns the error
+		if err := w.breathe(); err != nil {
+			return err // the client is gone
 		}
 	}
 	w.raw(`]`)

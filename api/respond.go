@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -107,10 +108,11 @@ func (a *api) writeError(w http.ResponseWriter, err error) {
 const retrySeconds = 5
 
 func asAPIError(err error) *apiError {
-	if e, ok := err.(*apiError); ok {
-		return e
+	var e *apiError
+	if !errors.As(err, &e) {
+		errors.As(executionError(err), &e)
 	}
-	return executionError(err).(*apiError)
+	return e
 }
 
 var errOnlyJSON = jsonOnly{}

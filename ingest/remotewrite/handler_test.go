@@ -158,7 +158,9 @@ func TestNothingIsKeptWhenTheStoreFails(t *testing.T) {
 		}
 	})
 	f(500, false, func(r *recorder) { r.failEnd = errors.New("the disk is on fire") })
-	f(503, true, func(r *recorder) { r.failEnd = fmt.Errorf("cannot write: %w", model.NewError(model.Unavailable, "disk full")) })
+	f(503, true, func(r *recorder) {
+		r.failEnd = fmt.Errorf("cannot write: %w", model.NewError(model.Unavailable, "disk full"))
+	})
 }
 
 func TestTheSinkDecidesByTenant(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -48,7 +49,7 @@ func (l Limits) parseLabels(raw []byte) (labels.Labels, error) {
 	if name, twice := ls.HasDuplicateLabelNames(); twice {
 		return labels.EmptyLabels(), fmt.Errorf("%w: the label %q is there twice", errLabels, name)
 	}
-	if ls.Get(labels.MetricName) == "" {
+	if ls.Get(model.MetricNameLabel) == "" {
 		return labels.EmptyLabels(), fmt.Errorf("%w: %s has no metric name", errLabels, ls)
 	}
 	return ls, nil
@@ -77,7 +78,7 @@ func (l Limits) checkLabel(name, value []byte) error {
 	case len(name) == 0:
 		return fmt.Errorf("%w: a label has no name", errLabels)
 	case len(name) > l.MaxLabelName:
-		return fmt.Errorf("%w: a label's name has %d bytes, at most %d are allowed: %s...", errLabels, len(name), l.MaxLabelName, shown(name))
+		return fmt.Errorf("%w: a label's name has %d bytes, at most %d are allowed: it begins with %s", errLabels, len(name), l.MaxLabelName, shown(name))
 	case len(value) > l.MaxLabelValue:
 		return fmt.Errorf("%w: the value of label %q has %d bytes, at most %d are allowed", errLabels, shown(name), len(value), l.MaxLabelValue)
 	case !utf8.Valid(name):

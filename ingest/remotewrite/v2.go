@@ -273,13 +273,12 @@ func (r *v2Request) exemplar(raw []byte) error {
 	if f.err != nil {
 		return malformed(f.err)
 	}
-	ls, err := r.exemplarLabels()
-	if err != nil {
-		r.noExemplar++
-		return nil
+	if ls, err := r.exemplarLabels(); err != nil {
+		r.noExemplar++ // its sample is taken all the same
+	} else {
+		e.Labels = ls
+		r.held = append(r.held, e)
 	}
-	e.Labels = ls
-	r.held = append(r.held, e)
 	return nil
 }
 
@@ -332,7 +331,7 @@ func (r *v2Request) options(k *known, raw []byte) (opts storage.AOptions, sum ui
 		Help: string(help[:min(len(help), maxMetadataText)]),
 		Unit: string(unit[:min(len(unit), maxMetadataText)]),
 	}
-	opts.MetricFamilyName = family(k.labels.Get(labels.MetricName), opts.Metadata.Type)
+	opts.MetricFamilyName = family(k.labels.Get(model.MetricNameLabel), opts.Metadata.Type)
 	return opts, sum, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -72,7 +73,7 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 func (a *appender) noteMetadata(ls labels.Labels, opts storage.AOptions) {
 	family := opts.MetricFamilyName
 	if family == "" {
-		family = ls.Get(labels.MetricName)
+		family = ls.Get(model.MetricNameLabel)
 	}
 	if family == a.lastFamily && opts.Metadata == a.lastMetadata {
 		return

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
@@ -87,7 +88,7 @@ func samples(t *testing.T, s storage.Queryable, name string) map[string][]float6
 	}
 	defer q.Close()
 	got := make(map[string][]float64)
-	set := q.Select(context.Background(), true, nil, labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, name))
+	set := q.Select(context.Background(), true, nil, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, name))
 	for set.Next() {
 		it := set.At().Iterator(nil)
 		key := set.At().Labels().String()

@@ -131,12 +131,11 @@ func (s *space) fits(size int64) error {
 // dirBytes returns the size of the files in dir and below; what cannot be read counts nothing.
 func dirBytes(dir string) int64 {
 	var size int64
-	_ = filepath.WalkDir(dir, func(_ string, e os.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return nil
-		}
-		if info, err := e.Info(); err == nil {
-			size += info.Size()
+	_ = filepath.WalkDir(dir, func(_ string, e os.DirEntry, unreadable error) error {
+		if unreadable == nil && !e.IsDir() {
+			if info, err := e.Info(); err == nil {
+				size += info.Size()
+			}
 		}
 		return nil
 	})

@@ -3,7 +3,7 @@ package series
 import (
 	"context"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/tsdb/index"
 
 	"github.com/hulotte-dev/hulotte/store"
@@ -33,7 +33,7 @@ func (t *tenant) SeriesStats(ctx context.Context, limit int) (store.SeriesStats,
 	for _, b := range s.Blocks {
 		s.DiskBytes += b.Bytes
 	}
-	top := head.PostingsCardinalityStats(labels.MetricName, limit)
+	top := head.PostingsCardinalityStats(model.MetricNameLabel, limit)
 	s.NumLabelPairs = top.NumLabelPairs
 	s.SeriesByMetric = nameCounts(top.CardinalityMetricsStats)
 	s.ValuesByLabelName = nameCounts(top.CardinalityLabelStats)
