@@ -1,4 +1,5 @@
 // Data from the server for a component: cancelled on change, kept while new data is on its way (a page never blanks), cached by key.
+import { untrack } from 'svelte';
 import { ApiError } from './api';
 
 const cacheSize = 50; // pages and panels, not history: enough for going back and forth
@@ -27,8 +28,10 @@ export class Resource<T> {
 export function resource<T>(key: () => string | null, load: (signal: AbortSignal) => Promise<T>, watch?: () => unknown): Resource<T> {
   const r = new Resource<T>();
   let lastKey: string | null = null;
+  // Derived, so that an equal key from another part of the URL asks for nothing new.
+  const wanted = $derived(key());
   $effect(() => {
-    const k = key();
+    const k = wanted;
     watch?.();
     void r.generation;
     if (k === null) {
@@ -44,12 +47,13 @@ export function resource<T>(key: () => string | null, load: (signal: AbortSignal
         r.data = known.value;
         r.at = known.at;
       }
-      r.stale = r.data !== undefined;
+      r.stale = untrack(() => r.data !== undefined); // reading it here must not make its arrival ask again
       lastKey = k;
     }
     const abort = new AbortController();
     r.loading = true;
-    load(abort.signal).then((value) => {
+    // What the loader reads is no reason to ask again: only the key and watch() are.
+    untrack(() => load(abort.signal)).then((value) => {
       if (abort.signal.aborted) return;
       r.data = value;
       r.error = undefined;
