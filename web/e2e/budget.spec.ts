@@ -15,13 +15,15 @@ test('a first visit: bytes on the wire, fonts and data included', async ({ page 
   const bytes = new Map<string, number>();
   cdp.on('Network.requestWillBeSent', (e) => { urls.set(e.requestId, new URL(e.request.url).pathname); });
   cdp.on('Network.loadingFinished', (e) => { bytes.set(urls.get(e.requestId) ?? e.requestId, e.encodedDataLength); });
-  const total = () => [...bytes.values()].reduce((a, b) => a + b, 0);
   await open(page, '', 'overview');
-  const shown = total();
-  await page.waitForTimeout(2000);
-  console.log(`first visit: ${shown} bytes until the page stands, ${total()} when all has come\n${[...bytes].sort(([, a], [, b]) => b - a).slice(0, 8).map(([u, n]) => `  ${n} ${u}`).join('\n')}`);
-  expect(shown).toBeGreaterThan(20_000);
-  expect(shown).toBeLessThan(150_000);
-  // The charts of a lone host follow once the page stands.
-  expect(total()).toBeLessThan(200_000);
+  await page.waitForTimeout(3000); // the charts of a lone host follow once the page stands
+  const sum = (wanted: (path: string) => boolean) => [...bytes].filter(([path]) => wanted(path)).reduce((n, [, b]) => n + b, 0);
+  const isData = (path: string) => path.includes('/api/');
+  const files = sum((p) => !isData(p));
+  const data = sum(isData);
+  console.log(`first visit: ${files} bytes of files, ${data} bytes of data\n${[...bytes].sort(([, a], [, b]) => b - a).slice(0, 8).map(([u, n]) => `  ${n} ${u}`).join('\n')}`);
+  expect(files).toBeGreaterThan(20_000);
+  expect(files).toBeLessThan(150 * 1024);
+  expect(data).toBeGreaterThan(0);
+  expect(data).toBeLessThan(30 * 1024);
 });
