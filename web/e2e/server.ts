@@ -66,17 +66,10 @@ export async function startServer(o: Start = {}): Promise<Server> {
     ...(o.config ? [o.config] : []),
     '',
   ].join('\n'));
-<<<<<<< HEAD
   // Settings of whoever runs the tests, HULOTTE_BIN among them, are not those of the process.
   const env = Object.fromEntries(Object.entries(process.env).filter(([k]) => !k.startsWith('HULOTTE_')));
   const startedAt = Date.now();
   const child = spawn(binary, ['--config', config, '--listen', `127.0.0.1:${port}`, '--data-dir', path.join(dir, 'data')], { stdio: ['ignore', 'pipe', 'pipe'], env });
-=======
-  // Ours (HULOTTE_BIN …) are no settings of the server, which refuses what it does not know.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('HULOTTE_')));
-  const startedAt = Date.now();
-  const child = spawn(binary, ['--config', config, '--listen', `127.0.0.1:${port}`, '--data-dir', path.join(dir, 'data')], { env, stdio: ['ignore', 'pipe', 'pipe'] });
->>>>>>> c136c0b (docs: the web interface for developers, explore for users)
   let log = '';
   child.stdout.on('data', (b: Buffer) => { log += b.toString(); });
   child.stderr.on('data', (b: Buffer) => { log += b.toString(); });
