@@ -39,7 +39,7 @@ export function makeOptions(series: readonly ChartSeries[], size: { width: numbe
   return {
     ...size,
     pxAlign: 1,
-    padding: [8, 10, 0, 0],
+    padding: [8, 18, 0, 0], // room for half of a time at the right end
     legend: { show: false },
     ...(o.zone === 'utc' ? { tzDate: (ts: number) => uPlot.tzDate(new Date(ts * 1000), 'Etc/UTC') } : {}),
     cursor: {
