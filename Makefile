@@ -13,7 +13,7 @@ run: build ## build the web UI and the binary, and start it
 
 .PHONY: build
 build: web ## build bin/hulotte with the web UI inside
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/hulotte ./cmd/hulotte
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/hulotte ./cmd/hulotte
 
 .PHONY: web
 web: web/dist/index.html ## build the web UI into web/dist

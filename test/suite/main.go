@@ -46,7 +46,7 @@ func steps() []step {
 	}
 	withBinary := []string{"HULOTTE_BIN=" + bin + "/bin/hulotte"}
 	return []step{
-		{name: "format", args: []string{"sh", "-c", `test -z "$(gofmt -l . | tee /dev/stderr)"`}},
+		{name: "format", args: []string{"sh", "-c", `test -z "$(gofmt -l $(git ls-files '*.go') | tee /dev/stderr)" && ! git grep -nE '^(<<<<<<<|>>>>>>>) '`}},
 		{name: "web-check", dir: "web", args: []string{"npm", "run", "--silent", "check"}},
 		{name: "web-unit", dir: "web", args: []string{"npx", "vitest", "run", "--reporter=default", "--reporter=json", "--outputFile=test-results/vitest.json"}, results: "web/test-results/vitest.json", count: countVitest},
 		{name: "build", args: []string{"make", "--no-print-directory", "build"}},

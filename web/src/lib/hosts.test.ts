@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ageNow, decodeOverview, foldChanges, groupLabels, grouped, inScope, level, matches, recentPart, rows, tabOfRule, type Change, type Host, type OverviewReply } from './hosts';
+import { ageNow, chartsFrom, decodeOverview, foldChanges, groupLabels, grouped, inScope, level, matches, recentPart, rows, tabOfRule, type Change, type Host, type OverviewReply } from './hosts';
 
 const none = { n: 0 };
 const reply = (over: Partial<OverviewReply> = {}): OverviewReply => ({
@@ -64,4 +64,12 @@ it('shows the part of a course that has values', () => {
   expect(recentPart([null, null, null, null, null, null, null, 4])).toEqual([null, 4]);
   expect(recentPart([1, null])).toEqual([1, null]);
   expect(recentPart([null, null])).toEqual([null, null]);
+});
+
+describe('chartsFrom', () => {
+  const appeared = (at: number): Change => ({ at, kind: 'host-new', status: 'ok', instance: 'a', subject: '', text: '', link: '' });
+  it('keeps the range of a host that has always been there', () => expect(chartsFrom([], 0, 3600)).toBe(0));
+  it('begins with a host that appeared within it', () => expect(chartsFrom([appeared(1000)], 0, 3600)).toBe(970));
+  it('shows ten minutes of a host that has just appeared', () => expect(chartsFrom([appeared(3590)], 0, 3600)).toBe(3000));
+  it('never begins before the range', () => expect(chartsFrom([appeared(-50)], 0, 3600)).toBe(0));
 });

@@ -194,6 +194,15 @@ const fixedColours: Record<string, string> = {
 export type HostPanel = NonNullable<ChartsReply['panels']>[number] & { series: ChartSeries[] };
 
 /** Charts as the chart component takes them. */
+/** The least that charts of a new host show: younger ones would change their scale with every sample. Seconds. */
+const leastShown = 600;
+
+/** Where the charts of a host begin, so that one which started to report within the range is not drawn into its last corner. Unix seconds. */
+export function chartsFrom(changes: readonly Change[], start: number, end: number): number {
+  const began = changes.find((c) => c.kind === 'host-new')?.at;
+  return began === undefined ? start : Math.max(start, Math.min(began - 30, end - leastShown));
+}
+
 export function chartsOf(reply: ChartsReply): { times: number[]; panels: HostPanel[] } {
   const times = Array.from({ length: reply.points }, (_, i) => reply.from + i * reply.step);
   const line = (panel: string, l: { name: string; values: N[] }, i: number): ChartSeries => {
