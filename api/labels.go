@@ -9,7 +9,6 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/model/timestamp"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
 )
@@ -40,37 +39,20 @@ type namesFunc func(context.Context, storage.LabelQuerier, *storage.LabelHints, 
 
 // names answers with the strings that find returns for any of the request's selectors, sorted.
 func (a *api) names(r *http.Request, find namesFunc) (*result, error) {
-	limit, err := limitParam(r)
+	s, err := a.search(r, func(err error) error { return badData("%w", err) })
 	if err != nil {
 		return nil, err
 	}
-	start, end, err := timeRange(r)
+	found, warnings, err := findAll(r.Context(), s.querier, &storage.LabelHints{Limit: hintLimit(s.limit)}, s.sets, find)
 	if err != nil {
-		return nil, err
-	}
-	sets, err := a.selectors(r)
-	if err != nil {
-		return nil, badData("%w", err)
-	}
-	reader, err := a.reader(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	q, err := reader.Querier(timestamp.FromTime(start), timestamp.FromTime(end))
-	if err != nil {
+		s.close()
 		return nil, executionError(err)
 	}
-	limit = a.itemLimit(limit)
-	found, warnings, err := findAll(r.Context(), q, &storage.LabelHints{Limit: hintLimit(limit)}, sets, find)
-	if err != nil {
-		closeQuietly(a.log, q)
-		return nil, executionError(err)
-	}
-	if len(found) > limit {
-		found = found[:limit]
+	if len(found) > s.limit {
+		found = found[:s.limit]
 		warnings.Add(errTruncated)
 	}
-	return &result{data: stringList(found), warnings: warnings, close: func() { closeQuietly(a.log, q) }}, nil
+	return &result{data: stringList(found), warnings: warnings, close: s.close}, nil
 }
 
 func findAll(ctx context.Context, q storage.LabelQuerier, hints *storage.LabelHints, sets [][]*labels.Matcher, find namesFunc) ([]string, annotations.Annotations, error) {

@@ -18,6 +18,36 @@ func (a *api) series(r *http.Request) (*result, error) {
 	if len(r.Form["match[]"]) == 0 {
 		return nil, badData("no match[] parameter provided")
 	}
+	s, err := a.search(r, func(err error) error { return badParam("match[]", err) })
+	if err != nil {
+		return nil, err
+	}
+	hints := &storage.SelectHints{
+		Start: s.start,
+		End:   s.end,
+		Func:  "series", // no function: it tells the store that samples are not needed
+		Limit: hintLimit(s.limit),
+	}
+	found, warnings, err := collectLabels(r.Context(), selectAll(r.Context(), s.querier, false, hints, s.sets), s.limit)
+	if err != nil {
+		s.close()
+		return nil, executionError(err)
+	}
+	return &result{data: labelSets(found), warnings: warnings, close: s.close}, nil
+}
+
+// search is what a request for series or labels asks: in which store, when, which, and how many.
+type search struct {
+	querier    storage.Querier
+	close      func()
+	start, end int64 // milliseconds
+	sets       [][]*labels.Matcher
+	limit      int // at least 1
+}
+
+// search reads a request for series or labels and opens the store for it; the caller closes it. Prometheus words
+// errors of match[] in two ways, so badMatch gives them theirs.
+func (a *api) search(r *http.Request, badMatch func(error) error) (*search, error) {
 	limit, err := limitParam(r)
 	if err != nil {
 		return nil, err
@@ -28,29 +58,18 @@ func (a *api) series(r *http.Request) (*result, error) {
 	}
 	sets, err := a.selectors(r)
 	if err != nil {
-		return nil, badParam("match[]", err)
+		return nil, badMatch(err)
 	}
 	reader, err := a.reader(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	q, err := reader.Querier(timestamp.FromTime(start), timestamp.FromTime(end))
-	if err != nil {
+	s := &search{start: timestamp.FromTime(start), end: timestamp.FromTime(end), sets: sets, limit: a.itemLimit(limit)}
+	if s.querier, err = reader.Querier(s.start, s.end); err != nil {
 		return nil, executionError(err)
 	}
-	limit = a.itemLimit(limit)
-	hints := &storage.SelectHints{
-		Start: timestamp.FromTime(start),
-		End:   timestamp.FromTime(end),
-		Func:  "series", // no function: it tells the store that samples are not needed
-		Limit: hintLimit(limit),
-	}
-	found, warnings, err := collectLabels(r.Context(), selectAll(r.Context(), q, false, hints, sets), limit)
-	if err != nil {
-		closeQuietly(a.log, q)
-		return nil, executionError(err)
-	}
-	return &result{data: labelSets(found), warnings: warnings, close: func() { closeQuietly(a.log, q) }}, nil
+	s.close = func() { closeQuietly(a.log, s.querier) }
+	return s, nil
 }
 
 // itemLimit is the smaller of the request's limit and our own.
