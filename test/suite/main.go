@@ -8,6 +8,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -28,12 +29,10 @@ type step struct {
 	args []string
 	dir  string
 	env  []string
-	// count reads the results of a test runner; nil counts the step itself as one.
-	count func(out []byte) (tally, error)
-	// results is a file that the command writes for count; empty gives count the standard output.
+	// count reads the results of a test runner to their end; nil counts the step itself as one.
+	count func(results io.Reader) (tally, error)
+	// results is a file that the command writes for count; empty gives count the standard output as it comes.
 	results string
-	// quiet keeps a machine-readable standard output off the terminal.
-	quiet bool
 }
 
 // golangciVersion is run from its module, so that a fresh machine needs nothing installed.
@@ -52,8 +51,8 @@ func steps() []step {
 		{name: "build", args: []string{"make", "--no-print-directory", "build"}},
 		{name: "vet", args: []string{"go", "vet", "./..."}},
 		{name: "lint", args: []string{"go", "run", "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@" + golangciVersion, "run", "./..."}},
-		{name: "go", args: []string{"go", "test", "-json", "./..."}, env: withBinary, count: countGo, quiet: true},
-		{name: "race", args: append([]string{"go", "test", "-race", "-short", "-json"}, racePackages...), env: withBinary, count: countGo, quiet: true},
+		{name: "go", args: []string{"go", "test", "-json", "./..."}, env: withBinary, count: countGo},
+		{name: "race", args: append([]string{"go", "test", "-race", "-short", "-json"}, racePackages...), env: withBinary, count: countGo},
 		{name: "browser", dir: "web", args: []string{"npx", "playwright", "test", "--reporter=list,json"}, env: append(withBinary, "PLAYWRIGHT_JSON_OUTPUT_NAME=test-results/playwright.json"), results: "web/test-results/playwright.json", count: countPlaywright},
 	}
 }
@@ -96,22 +95,11 @@ func (s step) run(ctx context.Context) tally {
 	cmd := exec.CommandContext(ctx, s.args[0], s.args[1:]...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), s.env...)
-	cmd.Stderr = os.Stderr
-	if s.results != "" {
-		_ = os.Remove(s.results) // an old file must not count; it may not exist
-	}
-	out, err := runTee(cmd, s.quiet)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if s.count == nil {
-		return verdict(err)
+		return verdict(cmd.Run())
 	}
-	if s.results != "" {
-		var readErr error
-		if out, readErr = os.ReadFile(s.results); readErr != nil {
-			fmt.Fprintf(os.Stderr, "%s: no results: %v\n", s.name, readErr)
-			return tally{failed: 1}
-		}
-	}
-	t, countErr := s.count(out)
+	t, countErr, err := s.runAndCount(cmd)
 	if countErr != nil {
 		fmt.Fprintf(os.Stderr, "%s: cannot read the results: %v\n", s.name, countErr)
 		t.failed++
@@ -121,6 +109,32 @@ func (s step) run(ctx context.Context) tally {
 		t.failed++
 	}
 	return t
+}
+
+// runAndCount runs the command. The first error is that of reading its results, the second its own.
+func (s step) runAndCount(cmd *exec.Cmd) (t tally, countErr, err error) {
+	if s.results == "" {
+		cmd.Stdout = nil
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			return t, nil, err
+		}
+		if err := cmd.Start(); err != nil {
+			return t, nil, err
+		}
+		t, countErr = s.count(out)
+		_, _ = io.Copy(io.Discard, out) // whatever is behind an error, so that the command can end
+		return t, countErr, cmd.Wait()
+	}
+	_ = os.Remove(s.results) // an old file must not count; it may not exist
+	err = cmd.Run()
+	f, openErr := os.Open(s.results)
+	if openErr != nil {
+		return t, openErr, err
+	}
+	defer f.Close()
+	t, countErr = s.count(f)
+	return t, countErr, err
 }
 
 func verdict(err error) tally {

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 )
@@ -37,17 +34,6 @@ func (t *tally) because(reason string) {
 
 func (t *tally) leftOut() []string { return slices.Sorted(maps.Keys(t.reasons)) }
 
-// runTee runs the command and returns its standard output, which is shown as it comes unless quiet.
-func runTee(cmd *exec.Cmd, quiet bool) ([]byte, error) {
-	var buf bytes.Buffer
-	cmd.Stdout = io.Writer(&buf)
-	if !quiet {
-		cmd.Stdout = io.MultiWriter(&buf, os.Stdout)
-	}
-	err := cmd.Run()
-	return buf.Bytes(), err
-}
-
 // goEvent is one line of `go test -json` (see `go doc test2json`).
 type goEvent struct {
 	Action     string
@@ -58,11 +44,11 @@ type goEvent struct {
 	Elapsed    float64
 }
 
-// countGo counts tests and subtests, and prints the output of what failed.
-func countGo(out []byte) (tally, error) {
+// countGo counts tests and subtests, and prints each package as it ends and the output of what failed.
+func countGo(out io.Reader) (tally, error) {
 	var t tally
 	output := map[string][]string{}
-	dec := json.NewDecoder(bytes.NewReader(out))
+	dec := json.NewDecoder(out)
 	for dec.More() {
 		var e goEvent
 		if err := dec.Decode(&e); err != nil {
@@ -113,12 +99,12 @@ func (t *tally) noteSkip(output []string) {
 }
 
 // countVitest reads the report of vitest's json reporter.
-func countVitest(out []byte) (tally, error) {
+func countVitest(out io.Reader) (tally, error) {
 	var r struct {
 		NumPassedTests, NumFailedTests, NumPendingTests int
 		NumFailedTestSuites                             int
 	}
-	if err := json.Unmarshal(out, &r); err != nil {
+	if err := json.NewDecoder(out).Decode(&r); err != nil {
 		return tally{}, err
 	}
 	t := tally{passed: r.NumPassedTests, failed: r.NumFailedTests, skipped: r.NumPendingTests}
@@ -130,12 +116,12 @@ func countVitest(out []byte) (tally, error) {
 
 // countPlaywright reads the report of Playwright's json reporter. A flaky test, one that passed when it was
 // tried again, counts as failed.
-func countPlaywright(out []byte) (tally, error) {
+func countPlaywright(out io.Reader) (tally, error) {
 	var r struct {
 		Stats  struct{ Expected, Unexpected, Flaky, Skipped int }
 		Errors []struct{ Message string }
 	}
-	if err := json.Unmarshal(out, &r); err != nil {
+	if err := json.NewDecoder(out).Decode(&r); err != nil {
 		return tally{}, err
 	}
 	return tally{passed: r.Stats.Expected, failed: r.Stats.Unexpected + r.Stats.Flaky + len(r.Errors), skipped: r.Stats.Skipped}, nil

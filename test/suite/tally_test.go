@@ -1,11 +1,14 @@
 package main
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestCountGo(t *testing.T) {
 	f := func(in string, passed, failed, skipped int) {
 		t.Helper()
-		got, err := countGo([]byte(in))
+		got, err := countGo(strings.NewReader(in))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -22,7 +25,7 @@ func TestCountGo(t *testing.T) {
 }
 
 func TestCountGoKeepsWhatWasLeftOut(t *testing.T) {
-	got, err := countGo([]byte(`{"Action":"output","Package":"p","Test":"A","Output":"  x.go:1: LEFT OUT: y is not installed\n"}{"Action":"skip","Package":"p","Test":"A"}`))
+	got, err := countGo(strings.NewReader(`{"Action":"output","Package":"p","Test":"A","Output":"  x.go:1: LEFT OUT: y is not installed\n"}{"Action":"skip","Package":"p","Test":"A"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,11 +35,11 @@ func TestCountGoKeepsWhatWasLeftOut(t *testing.T) {
 }
 
 func TestCountOtherRunners(t *testing.T) {
-	v, err := countVitest([]byte(`{"numPassedTests":3,"numFailedTests":1,"numPendingTests":2}`))
+	v, err := countVitest(strings.NewReader(`{"numPassedTests":3,"numFailedTests":1,"numPendingTests":2}`))
 	if err != nil || v.passed != 3 || v.failed != 1 || v.skipped != 2 {
 		t.Errorf("vitest: got %+v, %v", v, err)
 	}
-	p, err := countPlaywright([]byte(`{"stats":{"expected":3,"unexpected":1,"flaky":1,"skipped":2}}`))
+	p, err := countPlaywright(strings.NewReader(`{"stats":{"expected":3,"unexpected":1,"flaky":1,"skipped":2}}`))
 	if err != nil || p.passed != 3 || p.failed != 2 || p.skipped != 2 {
 		t.Errorf("playwright: got %+v, %v", p, err)
 	}
