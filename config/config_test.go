@@ -130,6 +130,13 @@ func TestFlagsWinOverEnvironmentOverFileOverDefaults(t *testing.T) {
 	}
 }
 
+func TestVariablesOfOthersSetNothing(t *testing.T) {
+	env := []string{"HULOTTE_URL=http://a", "HULOTTE_TENANT=t", "HULOTTE_PASSWORD=p", "HULOTTE_CONFIG=f.yml", "HULOTTE_SERVICE_HOST=10.0.0.1", "PATH=/bin"}
+	if _, err := loadText(t, "", Sources{Env: env}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNoFileIsNoError(t *testing.T) {
 	c, err := Load(Sources{Search: []string{"testdata/none.yml"}})
 	if err != nil {

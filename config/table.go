@@ -150,6 +150,10 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!
 // envFile names the configuration file; it is read by cmd, not by the table.
 const envFile = "HULOTTE_CONFIG"
 
+// notOurs are the variables that set no key: the file's name, and what `hulotte query` reads. Whoever exports the
+// latter in a shell may start a process there too.
+var notOurs = map[string]bool{envFile: true, "HULOTTE_URL": true, "HULOTTE_TENANT": true, "HULOTTE_PASSWORD": true}
+
 // FileOfEnv returns the configuration file that the environment names, "" for none.
 func FileOfEnv() string { return os.Getenv(envFile) }
 
@@ -163,7 +167,7 @@ func (t *table) applyEnv(environ []string) Errors {
 	var errs Errors
 	for _, kv := range environ {
 		name, val, _ := strings.Cut(kv, "=")
-		if !strings.HasPrefix(name, "HULOTTE_") || name == envFile || serviceLink(name, val) {
+		if !strings.HasPrefix(name, "HULOTTE_") || notOurs[name] || serviceLink(name, val) {
 			continue
 		}
 		k, ok := names[name]

@@ -18,11 +18,11 @@ import (
 const referenceModule = "github.com/prometheus/prometheus"
 
 // referenceBinary returns a program of the reference Prometheus ("prometheus" or "promtool"), built once from
-// the module in go.mod and kept in the user's cache folder. HULOTTE_TEST_REFERENCE names a folder that has them
+// the module in go.mod and kept in the user's cache folder. TEST_REFERENCE names a folder that has them
 // already.
 func referenceBinary(t *testing.T, program string) string {
 	t.Helper()
-	if dir := os.Getenv("HULOTTE_TEST_REFERENCE"); dir != "" {
+	if dir := os.Getenv("TEST_REFERENCE"); dir != "" {
 		return filepath.Join(dir, program)
 	}
 	if testing.Short() {

@@ -111,7 +111,7 @@ func Launch(t testing.TB, o Options) *Process {
 	return p
 }
 
-// cleanEnv is the environment without the settings of whoever runs the tests, such as HULOTTE_BIN: the process
+// cleanEnv is the environment without the settings of whoever runs the tests, such as HULOTTE_LOG_LEVEL: the process
 // refuses variables that it does not know.
 func cleanEnv() []string {
 	return slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "HULOTTE_") })
@@ -238,7 +238,7 @@ func WriteFile(t testing.TB, name, text string) {
 
 // build makes the binary once a test process.
 var build = sync.OnceValues(func() (string, error) {
-	if bin := os.Getenv("HULOTTE_BIN"); bin != "" {
+	if bin := os.Getenv("TEST_HULOTTE_BIN"); bin != "" {
 		return filepath.Abs(bin)
 	}
 	dir, err := os.MkdirTemp("", "hulotte-test-bin-")
@@ -254,7 +254,7 @@ var build = sync.OnceValues(func() (string, error) {
 	return bin, nil
 })
 
-// Binary returns the path of the binary under test: HULOTTE_BIN if set, else one built from this checkout.
+// Binary returns the path of the binary under test: TEST_HULOTTE_BIN if set, else one built from this checkout.
 func Binary(t testing.TB) string {
 	t.Helper()
 	bin, err := build()

@@ -43,7 +43,7 @@ func steps() []step {
 	if err != nil {
 		bin = "."
 	}
-	withBinary := []string{"HULOTTE_BIN=" + bin + "/bin/hulotte"}
+	withBinary := []string{"TEST_HULOTTE_BIN=" + bin + "/bin/hulotte"}
 	return []step{
 		{name: "format", args: []string{"sh", "-c", `test -z "$(gofmt -l $(git ls-files '*.go') | tee /dev/stderr)" && ! git grep -nE '^(<<<<<<<|>>>>>>>) '`}},
 		{name: "web-check", dir: "web", args: []string{"npm", "run", "--silent", "check"}},

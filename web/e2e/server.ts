@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-const binary = process.env['HULOTTE_BIN'] ?? path.resolve(import.meta.dirname, '../../bin/hulotte');
+const binary = process.env['TEST_HULOTTE_BIN'] ?? path.resolve(import.meta.dirname, '../../bin/hulotte');
 
 export interface Server {
   /** The application's address, with a slash at its end. */
@@ -66,7 +66,7 @@ export async function startServer(o: Start = {}): Promise<Server> {
     ...(o.config ? [o.config] : []),
     '',
   ].join('\n'));
-  // Settings of whoever runs the tests, HULOTTE_BIN among them, are not those of the process.
+  // Settings of whoever runs the tests, such as HULOTTE_LOG_LEVEL, are not those of the process.
   const env = Object.fromEntries(Object.entries(process.env).filter(([k]) => !k.startsWith('HULOTTE_')));
   const startedAt = Date.now();
   const child = spawn(binary, ['--config', config, '--listen', `127.0.0.1:${port}`, '--data-dir', path.join(dir, 'data')], { stdio: ['ignore', 'pipe', 'pipe'], env });
