@@ -333,7 +333,7 @@ func TestNothingThere(t *testing.T) {
 func TestLiveKernel(t *testing.T) {
 	tree := openCgroups("/sys")
 	if tree == nil {
-		t.Skip("SKIPPED: no control groups on this machine")
+		t.Skip("no control groups on this machine")
 	}
 	parent := fmt.Sprintf("/hulotte-test-%d", os.Getpid())
 	path := parent + "/docker-" + idWeb + ".scope"
@@ -347,7 +347,7 @@ func TestLiveKernel(t *testing.T) {
 	cmd := exec.Command("sleep", "60")
 	for _, root := range roots {
 		if err := os.MkdirAll(root+path, 0o755); err != nil {
-			t.Skipf("SKIPPED: cannot make a control group: %v", err)
+			t.Skipf("cannot make a control group: %v", err)
 		}
 		t.Cleanup(func() { os.Remove(root + path); os.Remove(root + parent) })
 	}
@@ -357,7 +357,7 @@ func TestLiveKernel(t *testing.T) {
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	for _, root := range roots {
 		if err := os.WriteFile(root+path+"/cgroup.procs", []byte(strconv.Itoa(cmd.Process.Pid)), 0o644); err != nil {
-			t.Skipf("SKIPPED: cannot move a process: %v", err)
+			t.Skipf("cannot move a process: %v", err)
 		}
 	}
 	c, err := New(Options{Sockets: []string{}}, slog.New(slog.DiscardHandler))
@@ -387,7 +387,7 @@ func TestLiveVersion2(t *testing.T) {
 		}
 		path := fmt.Sprintf("/hulotte-test2-%d", os.Getpid())
 		if err := os.Mkdir(base+path, 0o755); err != nil {
-			t.Skipf("SKIPPED: cannot make a control group: %v", err)
+			t.Skipf("cannot make a control group: %v", err)
 		}
 		t.Cleanup(func() { os.Remove(base + path) })
 		s := (&v2{base: base}).read(path)
@@ -396,7 +396,7 @@ func TestLiveVersion2(t *testing.T) {
 		}
 		return
 	}
-	t.Skip("SKIPPED: no cgroup2 hierarchy is mounted")
+	t.Skip("no cgroup2 hierarchy is mounted")
 }
 
 func BenchmarkGather(b *testing.B) {

@@ -25,7 +25,7 @@ const doc = "../../docs/host-metrics.md"
 func TestBesideNodeExporter(t *testing.T) {
 	path, err := exec.LookPath("prometheus-node-exporter")
 	if err != nil {
-		t.Skip("SKIPPED: prometheus-node-exporter is not installed (apt install prometheus-node-exporter)")
+		t.Skip("prometheus-node-exporter is not installed (apt install prometheus-node-exporter)")
 	}
 	theirs := shapes(scrape(t, startExporter(t, path)))
 	list, err := newCollector(t, testOptions()).Gather()

@@ -24,7 +24,7 @@ func bus(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("dbus-daemon")
 	if err != nil {
-		t.Skip("SKIPPED: dbus-daemon is not installed (apt install dbus)")
+		t.Skip("dbus-daemon is not installed (apt install dbus)")
 	}
 	dir, err := os.MkdirTemp("", "bus") // t.TempDir may be longer than a socket's path may be
 	if err != nil {
@@ -45,7 +45,7 @@ func bus(t *testing.T) string {
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait(); os.RemoveAll(dir) })
 	if !bufio.NewScanner(out).Scan() {
-		t.Skip("SKIPPED: dbus-daemon does not start here")
+		t.Skip("dbus-daemon does not start here")
 	}
 	return "unix:path=" + dir + "/sock"
 }

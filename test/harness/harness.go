@@ -275,7 +275,7 @@ func Program(t testing.TB, name, debianPackage string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Skipf("LEFT OUT: %s is not installed (apt-get install %s)", name, debianPackage)
+		t.Skipf("%s is not installed (apt-get install %s)", name, debianPackage)
 	}
 	return path
 }

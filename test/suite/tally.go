@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -68,7 +69,7 @@ func countGo(out io.Reader) (tally, error) {
 		case "skip":
 			if e.Test != "" {
 				t.skipped++
-				t.noteSkip(output[key])
+				t.noteSkip(e.Test, output[key])
 			}
 		case "fail", "build-fail":
 			// A package fails with its tests; it counts only when it failed by itself (build, panic, TestMain).
@@ -90,10 +91,14 @@ func hasFailedTest(output map[string][]string, pkg string) bool {
 	return false
 }
 
-func (t *tally) noteSkip(output []string) {
+// skipReason is the line that t.Skip writes.
+var skipReason = regexp.MustCompile(`^\s+\S+\.go:\d+: (.*)`)
+
+// noteSkip keeps why a test was left out, so that the end of the run says it.
+func (t *tally) noteSkip(test string, output []string) {
 	for _, line := range output {
-		if _, reason, ok := strings.Cut(line, "LEFT OUT: "); ok {
-			t.because("LEFT OUT: " + strings.TrimSpace(reason))
+		if m := skipReason.FindStringSubmatch(line); m != nil {
+			t.because(test + " was left out: " + m[1])
 		}
 	}
 }

@@ -25,11 +25,11 @@ func TestCountGo(t *testing.T) {
 }
 
 func TestCountGoKeepsWhatWasLeftOut(t *testing.T) {
-	got, err := countGo(strings.NewReader(`{"Action":"output","Package":"p","Test":"A","Output":"  x.go:1: LEFT OUT: y is not installed\n"}{"Action":"skip","Package":"p","Test":"A"}`))
+	got, err := countGo(strings.NewReader(`{"Action":"output","Package":"p","Test":"A","Output":"    x.go:1: y is not installed\n"}{"Action":"skip","Package":"p","Test":"A"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := got.leftOut(); len(r) != 1 || r[0] != "LEFT OUT: y is not installed" {
+	if r := got.leftOut(); len(r) != 1 || r[0] != "A was left out: y is not installed" {
 		t.Errorf("got %q", r)
 	}
 }
