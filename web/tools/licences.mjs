@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 const shipped = [
-  'svelte', 'uplot', '@tanstack/virtual-core', '@codemirror/autocomplete', '@codemirror/commands', '@codemirror/language', '@codemirror/lint',
+  'svelte', 'uplot', '@codemirror/autocomplete', '@codemirror/commands', '@codemirror/language', '@codemirror/lint',
   '@codemirror/state', '@codemirror/view', '@lezer/highlight', '@prometheus-io/codemirror-promql', '@prometheus-io/lezer-promql',
   '@fontsource-variable/inter', '@fontsource-variable/jetbrains-mono',
 ];
@@ -29,7 +29,10 @@ export function licences(root = process.cwd()) {
     const deps = name === 'svelte' ? ['clsx', 'esm-env'] : Object.keys(pkg.dependencies ?? {});
     for (const dep of deps) visit(dep, dir);
   };
-  for (const name of shipped) visit(name, root);
+  for (const name of shipped) {
+    if (!folder(name, root)) throw new Error(`licences: ${name} is listed as shipped but not installed: mend the list or run npm ci`);
+    visit(name, root);
+  }
   const rule = '='.repeat(80);
   return [...found.values()].sort((a, b) => a.title.localeCompare(b.title))
     .map(({ title, text }) => `${rule}\n${title}\n${rule}\n${text}\n`).join('\n');
