@@ -9,6 +9,7 @@ type Kind string
 const (
 	Invalid     Kind = "invalid"     // the input is wrong: sending it again is useless
 	NotFound    Kind = "not_found"   // what was asked for does not exist
+	Conflict    Kind = "conflict"    // it is not in the state that the caller expected
 	Limit       Kind = "limit"       // a configured limit is reached
 	Unavailable Kind = "unavailable" // it cannot be done now; later it may
 	Corrupt     Kind = "corrupt"     // what was stored cannot be read
