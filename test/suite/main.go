@@ -2,7 +2,7 @@
 // that one run shows all of them, and ends with the line "N passed, N failed".
 //
 //	go run ./test/suite            # all steps
-//	go run ./test/suite go race    # only these
+//	go run ./test/suite go race    # only these: together they are all Go tests
 package main
 
 import (
@@ -18,10 +18,9 @@ import (
 	"time"
 )
 
-// racePackages hold goroutines that share memory; the race detector costs too much to run everywhere.
-var racePackages = []string{
-	"./app/...", "./api/...", "./collect/...", "./config/...", "./ingest/...", "./internal/...", "./query/...", "./rule/...", "./store/...",
-}
+// withoutRace is what the race detector has little to find in, or would only slow down: programs that are started and
+// watched from outside. Everything else is tested once, with it.
+var withoutRace = []string{"cmd", "model", "test", "tools", "web"}
 
 // step is one command of the suite.
 type step struct {
@@ -38,7 +37,11 @@ type step struct {
 // golangciVersion is run from its module, so that a fresh machine needs nothing installed.
 const golangciVersion = "v2.15.0"
 
-func steps() []step {
+func steps() ([]step, error) {
+	plain, race, err := packages()
+	if err != nil {
+		return nil, err
+	}
 	bin, err := os.Getwd()
 	if err != nil {
 		bin = "."
@@ -51,16 +54,38 @@ func steps() []step {
 		{name: "build", args: []string{"make", "--no-print-directory", "build"}},
 		{name: "vet", args: []string{"go", "vet", "./..."}},
 		{name: "lint", args: []string{"go", "run", "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@" + golangciVersion, "run", "./..."}},
-		{name: "go", args: []string{"go", "test", "-vet=off", "-json", "./..."}, env: withBinary, count: countGo},
-		{name: "race", args: append([]string{"go", "test", "-vet=off", "-race", "-short", "-json"}, racePackages...), env: withBinary, count: countGo},
+		{name: "go", args: append([]string{"go", "test", "-vet=off", "-json"}, plain...), env: withBinary, count: countGo},
+		{name: "race", args: append([]string{"go", "test", "-vet=off", "-race", "-json"}, race...), env: withBinary, count: countGo},
 		{name: "browser", dir: "web", args: []string{"npx", "playwright", "test", "--reporter=list,json"}, env: append(withBinary, "PLAYWRIGHT_JSON_OUTPUT_NAME=test-results/playwright.json"), results: "web/test-results/playwright.json", count: countPlaywright},
+	}, nil
+}
+
+// packages returns all packages of the module, in two parts: tested without and with the race detector.
+func packages() (plain, race []string, err error) {
+	out, err := exec.Command("go", "list", "-f", "{{.Module.Path}} {{.ImportPath}}", "./...").Output()
+	if err != nil {
+		return nil, nil, fmt.Errorf("go list: %w", err)
 	}
+	for line := range strings.Lines(string(out)) {
+		module, pkg, _ := strings.Cut(strings.TrimSpace(line), " ")
+		folder, _, _ := strings.Cut(strings.TrimPrefix(pkg, module+"/"), "/")
+		if slices.Contains(withoutRace, folder) {
+			plain = append(plain, pkg)
+		} else {
+			race = append(race, pkg)
+		}
+	}
+	return plain, race, nil
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	all := steps()
+	all, err := steps()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "suite: %v\n", err)
+		os.Exit(1)
+	}
 	only := os.Args[1:]
 	for _, name := range only {
 		if !slices.ContainsFunc(all, func(s step) bool { return s.name == name }) {
@@ -75,7 +100,7 @@ func main() {
 			continue
 		}
 		start := time.Now()
-		fmt.Printf("\n=== %s: %s\n", s.name, strings.Join(s.args, " "))
+		fmt.Printf("\n=== %s: %s\n", s.name, abbreviated(s.args))
 		t := s.run(ctx)
 		total.add(t)
 		lines = append(lines, fmt.Sprintf("%-10s %5d passed %4d failed %4d skipped  %4.0f s", s.name, t.passed, t.failed, t.skipped, time.Since(start).Seconds()))
@@ -88,6 +113,14 @@ func main() {
 	if total.failed > 0 || total.passed == 0 {
 		os.Exit(1)
 	}
+}
+
+// abbreviated is a command as one would say it: many arguments are not all of interest.
+func abbreviated(args []string) string {
+	if len(args) > 12 {
+		return fmt.Sprintf("%s and %d more", strings.Join(args[:6], " "), len(args)-6)
+	}
+	return strings.Join(args, " ")
 }
 
 // run executes the step and returns its tally; a command that failed without a failed test counts as one failure.
