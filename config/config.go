@@ -159,6 +159,7 @@ type RemoteWriteLimits struct {
 // Storage is what is kept, and for how long.
 type Storage struct {
 	Series SeriesStorage
+	Medium Medium
 }
 
 // SeriesStorage is the metrics engine.
@@ -243,6 +244,7 @@ func Load(s Sources) (*Config, error) {
 		return nil, errs.sorted()
 	}
 	c.warnAgent()
+	c.warnMedium()
 	return c, nil
 }
 

@@ -28,6 +28,7 @@ var layers = []struct {
 	{"store/series", []string{"store", "model", "internal/"}},
 	{"store/medium/", []string{"store/medium", "model", "internal/"}},
 	{"store", []string{"model"}},
+	{"cluster", []string{"store/medium", "model", "internal/"}},
 	{"collect/", []string{"model", "internal/"}},
 	{"ingest/", []string{"model", "internal/"}},
 	{"query/cli", []string{"model", "internal/"}},
