@@ -38,6 +38,12 @@ lint: ## format, vet and golangci-lint
 bench: ## Go benchmarks (CPU and bytes; wall times are for orientation only)
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+NODES ?= 1
+.PHONY: cassandra
+cassandra: ## a real Apache Cassandra until Ctrl-C: NODES=1 or 3, ARGS for more; data in bin/cassandra
+	@$(GO) build -o bin/cassandra-dev ./tools/cassandra/cmd
+	@exec bin/cassandra-dev -nodes $(NODES) $(ARGS)
+
 FUZZTIME ?= 30s
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each
@@ -56,4 +62,4 @@ clean: ## remove what was built
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'

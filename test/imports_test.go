@@ -37,6 +37,7 @@ var layers = []struct {
 	{"api", []string{"model", "store", "internal/"}},
 	{"web", []string{"internal/"}},
 	{"internal/", []string{"internal/"}},
+	{"tools/", []string{"tools/", "internal/"}},
 }
 
 // fenced names the outside packages that only one of ours may import.

@@ -1,0 +1,78 @@
+package cassandra_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/hulotte-dev/hulotte/tools/cassandra"
+	"github.com/hulotte-dev/hulotte/tools/cassandra/cassandratest"
+)
+
+func TestMain(m *testing.M) { os.Exit(cassandratest.Run(m)) }
+
+func connect(t *testing.T, c *cassandra.Cluster) *gocql.Session {
+	t.Helper()
+	s, err := c.Config().CreateSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func run(t *testing.T, s *gocql.Session, query string, args ...any) {
+	t.Helper()
+	if err := s.Query(query, args...).ExecContext(t.Context()); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+}
+
+func deadline(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestThreeNodesGoOnWithoutOne(t *testing.T) {
+	c := cassandratest.FaultCluster(t, 3)
+	s := connect(t, c)
+	run(t, s, `CREATE KEYSPACE three WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 3}`)
+	run(t, s, `CREATE TABLE three.blobs (id int PRIMARY KEY, value blob)`)
+	value := bytes.Repeat([]byte("hulotte!"), 1<<17) // 1 MiB
+	run(t, s, `INSERT INTO three.blobs (id, value) VALUES (1, ?)`, value)
+
+	if err := c.Node(2).Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if c.Node(2).PID() != 0 || c.Node(2).Running() {
+		t.Fatal("a killed node runs")
+	}
+	run(t, s, `INSERT INTO three.blobs (id, value) VALUES (2, ?)`, value)
+	applied, err := s.Query(`INSERT INTO three.blobs (id, value) VALUES (3, ?) IF NOT EXISTS`, value).MapScanCASContext(t.Context(), map[string]any{})
+	if err != nil || !applied {
+		t.Fatalf("lightweight transaction with two of three nodes: applied %v, %v", applied, err)
+	}
+
+	// All three are killed: what a client was told to be written is there when they come back.
+	for _, n := range c.Nodes()[:2] {
+		if err := n.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.StartAll(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	again := connect(t, c)
+	for id := 1; id <= 3; id++ {
+		var got []byte
+		if err := again.Query(`SELECT value FROM three.blobs WHERE id = ?`, id).ScanContext(t.Context(), &got); err != nil || !bytes.Equal(got, value) {
+			t.Errorf("row %d after the kill of all: %d bytes, %v", id, len(got), err)
+		}
+	}
+}
