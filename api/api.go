@@ -35,6 +35,7 @@ type Options struct {
 	RemoteWrite    http.Handler         // receives POST /api/v1/write
 	Hosts          Hosts                // what the pages about machines show
 	Live           *broadcast.Hub       // what is told to open pages; nil has no live events
+	Storage        Storage              // the medium, its health, verify and backup
 	Gatherer       prometheus.Gatherer  // our own metrics, for /metrics
 	UI             http.Handler         // everything that is no API
 

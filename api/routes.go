@@ -51,7 +51,6 @@ func (a *api) routes() http.Handler {
 		{postPut, "/api/v1/admin/tsdb/snapshot", a.admin(a.snapshot)},
 
 		{get, "/api/hulotte/v1/targets", a.json(a.hulotteTargets)},
-		{get, "/api/hulotte/v1/storage", a.json(a.hulotteStorage)},
 		{get, "/api/hulotte/v1/queries", a.json(a.activeQueries)},
 
 		{get, "/federate", a.compressed(http.HandlerFunc(a.federate))},
@@ -61,6 +60,7 @@ func (a *api) routes() http.Handler {
 		{postPut, "/-/reload", a.sameSite(http.HandlerFunc(a.reload))},
 	}
 	table = append(table, a.hostRoutes()...)
+	table = append(table, a.storageRoutes()...)
 	mux := http.NewServeMux()
 	for _, r := range table {
 		a.mount(mux, r)

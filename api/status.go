@@ -141,8 +141,8 @@ func topList(list []store.NameCount, limit int) []statJSON {
 	return out
 }
 
-// hulotteStorage answers /api/hulotte/v1/storage: everything the store counts of the tenant.
-func (a *api) hulotteStorage(r *http.Request) (*result, error) {
+// seriesStorage answers /api/hulotte/v1/storage/series: everything the metrics engine counts of the tenant.
+func (a *api) seriesStorage(r *http.Request) (*result, error) {
 	s, err := a.seriesStats(r, 100)
 	if err != nil {
 		return nil, err

@@ -44,6 +44,7 @@ type CassandraMedium struct {
 	Keyspace          string
 	Datacenter        string
 	ReplicationFactor int
+	Replication       map[string]string // copies by data centre
 	Consistency       string
 	Username          string
 	Password          string
@@ -52,8 +53,13 @@ type CassandraMedium struct {
 	TLS               ClientTLS
 	ConnectTimeout    time.Duration
 	Timeout           time.Duration
+	GiveUpAfter       time.Duration
 	Retries           int
+	Connections       int
+	MaxInFlight       int
+	WatchInterval     time.Duration
 	BlobCacheSize     int64 // bytes; 0 is none
+	BlobCacheDir      string
 }
 
 func mediumKeys(m *Medium) []Key {
@@ -72,11 +78,13 @@ func mediumKeys(m *Medium) []Key {
 		{Path: "storage.medium.cassandra.keyspace", value: keyspace(&c.Keyspace), Default: "hulotte",
 			Doc: "The keyspace; it is made when it is not there and the user may do so."},
 		{Path: "storage.medium.cassandra.datacenter", value: text(&c.Datacenter),
-			Doc: "The data centre whose hosts are asked, and in which the replicas are counted. Empty takes that of the first host that answers."},
-		{Path: "storage.medium.cassandra.replication_factor", value: integer(&c.ReplicationFactor, 1, 100), Default: "3",
-			Doc: "Copies of everything, when the keyspace is made; a keyspace that exists keeps its own. 3 lets one host be away without anybody noticing; 1 is for trying things out."},
+			Doc: "The data centre whose hosts are asked, and in which the replicas are counted. It may be empty when the cluster has only one. All processes that share a keyspace name the same one, unless `storage.medium.cassandra.consistency` is `quorum` or `all`."},
+		{Path: "storage.medium.cassandra.replication_factor", value: integer(&c.ReplicationFactor, 1, 9), Default: "3",
+			Doc: "Copies of everything in the data centre, when the keyspace is made; a keyspace that exists keeps its own. 3 lets one host be away without anybody noticing; 1 is for trying things out."},
+		{Path: "storage.medium.cassandra.replication", value: textMap(&c.Replication, checkReplication),
+			Doc: "Copies by data centre, in place of `storage.medium.cassandra.replication_factor`, for a cluster of several: `{north: 3, south: 3}`. In the environment: `north:3,south:3`."},
 		{Path: "storage.medium.cassandra.consistency", value: oneOf(&c.Consistency, "local_quorum", "quorum", "all"), Default: "local_quorum",
-			Doc: "How many replicas must have a write before it is acknowledged, and be asked by a read: most of those in the data centre, most of all, or all of them."},
+			Doc: "How many replicas must have a write before it is acknowledged, and be asked by a read: most of those in the data centre, most of all, or all of them. Less than that is not offered: what was acknowledged could be unreadable."},
 		{Path: "storage.medium.cassandra.username", value: text(&c.Username),
 			Doc: "The user to log in as."},
 		{Path: "storage.medium.cassandra.password", value: text(&c.Password), Secret: true,
@@ -96,13 +104,23 @@ func mediumKeys(m *Medium) []Key {
 		{Path: "storage.medium.cassandra.tls.insecure_skip_verify", value: boolean(&c.TLS.InsecureSkipVerify), Default: "false",
 			Doc: "Takes any certificate. Whoever is on the way can then read and change everything."},
 		{Path: "storage.medium.cassandra.connect_timeout", value: duration(&c.ConnectTimeout), Default: "5s",
-			Doc: "How long making a connection may take."},
-		{Path: "storage.medium.cassandra.timeout", value: duration(&c.Timeout), Default: "10s",
-			Doc: "How long one request may take, its retries included; then it fails with an error that says so."},
-		{Path: "storage.medium.cassandra.retries", value: integer(&c.Retries, 0, 100), Default: "3",
-			Doc: "How often a request is sent again, to another host, before it fails. Only what may be done twice without harm is."},
+			Doc: "How long each step of making a connection may take."},
+		{Path: "storage.medium.cassandra.timeout", value: duration(&c.Timeout), Default: "6s",
+			Doc: "How long one attempt waits for its answer. Above the cluster's own timeouts (5 s, unless changed), whose errors say more."},
+		{Path: "storage.medium.cassandra.give_up_after", value: duration(&c.GiveUpAfter), Default: "20s",
+			Doc: "How long all attempts of one request together may take; then it fails with an error that says what was tried."},
+		{Path: "storage.medium.cassandra.retries", value: integer(&c.Retries, 0, 100), Default: "8",
+			Doc: "How many attempts may follow the first one, on other hosts, within `storage.medium.cassandra.give_up_after`. Only what may be done twice without harm is tried again."},
+		{Path: "storage.medium.cassandra.connections", value: integer(&c.Connections, 1, 64), Default: "2",
+			Doc: "Connections to each host."},
+		{Path: "storage.medium.cassandra.max_in_flight", value: integer(&c.MaxInFlight, 1, 32768), Default: "512",
+			Doc: "Requests that wait for an answer at the same time; further ones wait for their turn."},
+		{Path: "storage.medium.cassandra.watch_interval", value: duration(&c.WatchInterval), Default: "1s",
+			Doc: "How often documents that are watched are looked at for the changes of other processes."},
 		{Path: "storage.medium.cassandra.blob_cache_size", value: sizeOrZero(&c.BlobCacheSize), Default: "256MiB",
-			Doc: "The most memory that ranges of blobs which were read take on this host, so that they are not asked for again; 0 keeps none."},
+			Doc: "The most that ranges of blobs which were read may take on this host, so that they are not asked for again; 0 keeps none."},
+		{Path: "storage.medium.cassandra.blob_cache_dir", value: text(&c.BlobCacheDir),
+			Doc: "A folder for these ranges; empty keeps them in memory."},
 	}
 }
 
@@ -115,6 +133,13 @@ func keyspace(p *string) value {
 		}
 		return s, nil
 	}, same}
+}
+
+func checkReplication(datacenter, copies string) error {
+	if n, err := strconv.Atoi(copies); err != nil || n < 1 || n > 9 || datacenter == "" {
+		return fmt.Errorf("%q is no number of copies for the data centre %q: write 1 to 9", copies, datacenter)
+	}
+	return nil
 }
 
 // TLSOn tells whether the hosts are spoken to in TLS.
@@ -149,8 +174,8 @@ func (m CassandraMedium) validate(fail func(name, text string)) {
 	if (m.TLS.CertFile == "") != (m.TLS.KeyFile == "") {
 		fail("tls.cert_file", "and "+cassandraKey+"tls.key_file need each other")
 	}
-	if m.ConnectTimeout > m.Timeout {
-		fail("connect_timeout", fmt.Sprintf("(%s) must not be longer than %stimeout (%s)", formatDuration(m.ConnectTimeout), cassandraKey, formatDuration(m.Timeout)))
+	if m.GiveUpAfter < m.Timeout {
+		fail("give_up_after", fmt.Sprintf("(%s) must not be shorter than %stimeout (%s): nothing could be tried even once", formatDuration(m.GiveUpAfter), cassandraKey, formatDuration(m.Timeout)))
 	}
 }
 
@@ -184,6 +209,9 @@ func (c *Config) warnMedium() {
 		warn(cassandraKey+"addresses", "has no effect: storage.medium.type is "+m.Type)
 	}
 	if m.Type != MediumCassandra {
+		return
+	}
+	if len(m.Cassandra.Replication) > 0 {
 		return
 	}
 	switch m.Cassandra.ReplicationFactor {

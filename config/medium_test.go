@@ -31,7 +31,8 @@ func TestMediumRefuses(t *testing.T) {
 	f("{cassandra: {username: u}}", "username", "password_file")
 	f("{cassandra: {username: u, password: p, password_file: f}}", "choose one")
 	f("{cassandra: {tls: {cert_file: c}}}", "tls.key_file")
-	f("{cassandra: {timeout: 1s}}", "connect_timeout", "must not be longer")
+	f("{cassandra: {timeout: 1m}}", "give_up_after", "must not be shorter")
+	f("{cassandra: {replication: {north: many}}}", "replication", "1 to 9")
 	f("{cassandra: {consistency: one}}", "local_quorum, quorum, all")
 	f("{casandra: {}}", `did you mean "cassandra"`)
 }
@@ -55,6 +56,7 @@ func TestMediumWarns(t *testing.T) {
 	f("{}", "")
 	f("{cassandra: {addresses: [a]}}", "has no effect")
 	f("{type: cassandra, cassandra: {addresses: [a, 'b:1', '[::1]:9042', '::1']}}", "")
+	f("{type: cassandra, cassandra: {addresses: a, replication: {north: 3, south: 3}}}", "")
 	f("{type: cassandra, cassandra: {addresses: a, replication_factor: 1}}", "when a host is lost, so is what lies on it")
 	f("{type: cassandra, cassandra: {addresses: a, replication_factor: 2}}", "3 lets one be away")
 }
@@ -73,9 +75,9 @@ func TestCassandraURL(t *testing.T) {
 	}
 	f("cassandra://a", func(c *CassandraMedium) { c.Addresses = []string{"a"} })
 	f("cassandra://a:1,b/space", func(c *CassandraMedium) { c.Addresses, c.Keyspace = []string{"a:1", "b"}, "space" })
-	f("cassandra://al%2Fice@a,b/?replication_factor=1&tls.ca_file=/x.pem&password_file=p&timeout=20s", func(c *CassandraMedium) {
+	f("cassandra://al%2Fice@a,b/?replication_factor=1&tls.ca_file=/x.pem&password_file=p&timeout=20s&give_up_after=30s", func(c *CassandraMedium) {
 		c.Addresses, c.Username, c.ReplicationFactor = []string{"a", "b"}, "al/ice", 1
-		c.TLS.CAFile, c.PasswordFile, c.Timeout = "/x.pem", "p", 20*time.Second
+		c.TLS.CAFile, c.PasswordFile, c.Timeout, c.GiveUpAfter = "/x.pem", "p", 20*time.Second, 30*time.Second
 	})
 }
 

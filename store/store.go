@@ -93,6 +93,14 @@ type SeriesSnapshotter interface {
 	SnapshotSeries(withHead bool) (string, error)
 }
 
+// SeriesCopier is implemented by a Series that can be backed up while it is in use.
+type SeriesCopier interface {
+	// CopySeries makes a folder from which a store can be opened with every sample that was committed before the
+	// call, and returns it with the function that takes it away again; exemplars are left out. Whatever is left when
+	// the process dies goes at its next start.
+	CopySeries(ctx context.Context) (dir string, remove func() error, err error)
+}
+
 // SeriesStats counts what a tenant's series hold in memory; it feeds the TSDB status API.
 type SeriesStats struct {
 	NumSeries     uint64

@@ -26,6 +26,7 @@ var layers = []struct {
 	{"config", []string{"model", "collect/", "query/promql", "store/series", "rule", "ingest/", "internal/", "api"}},
 	{"model", nil},
 	{"store/series", []string{"store", "model", "internal/"}},
+	{"store/upkeep", []string{"store", "store/medium", "store/medium/transfer", "model", "internal/"}},
 	{"store/medium/", []string{"store/medium", "model", "internal/"}},
 	{"store", []string{"model"}},
 	{"cluster", []string{"store/medium", "model", "internal/"}},

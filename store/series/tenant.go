@@ -46,6 +46,7 @@ var (
 	_ store.SeriesStatser     = (*tenant)(nil)
 	_ store.SeriesDeleter     = (*tenant)(nil)
 	_ store.SeriesSnapshotter = (*tenant)(nil)
+	_ store.SeriesCopier      = (*tenant)(nil)
 	_ store.MetadataReader    = (*tenant)(nil)
 	_ store.MetadataAppender  = (*tenant)(nil)
 )
@@ -92,6 +93,9 @@ func openTenant(db *DB, name string) (*tenant, error) {
 
 // mend puts the folder right when it was not closed in good order.
 func (t *tenant) mend() error {
+	if err := removeCopies(t.dir); err != nil {
+		return err
+	}
 	clean, err := wasClosedCleanly(t.dir)
 	if clean || err != nil {
 		return err
