@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/hulotte-dev/hulotte/config"
-	"github.com/hulotte-dev/hulotte/internal/durable"
 	"github.com/hulotte-dev/hulotte/internal/httpserver"
+	"github.com/hulotte-dev/hulotte/internal/vfs"
 )
 
 // addrFile tells the address in use to whoever started Hulotte on port 0.
@@ -25,7 +25,7 @@ func (a *App) startListener(context.Context) (stopFunc, error) {
 	}
 	a.made.server = s
 	name := filepath.Join(c.DataDir, addrFile)
-	if err := durable.WriteFile(name, []byte(s.Addr().String()+"\n"), 0o640); err != nil {
+	if err := vfs.WriteFile(vfs.OS{}, name, []byte(s.Addr().String()+"\n"), 0o640); err != nil {
 		return nil, err
 	}
 	stop := a.stack.run("listener", func(context.Context) error { return s.Serve(a.gate) })

@@ -12,7 +12,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/hulotte-dev/hulotte/internal/durable"
+	"github.com/hulotte-dev/hulotte/internal/vfs"
 )
 
 // identityFile holds the node's id in its data folder. It is no part of a backup: whoever restores one on
@@ -55,7 +55,7 @@ func newIdentity(name string) (string, error) {
 	b := make([]byte, 8)
 	rand.Read(b)
 	id := "node-" + hex.EncodeToString(b)
-	if err := durable.WriteFile(name, []byte(id+"\n"), 0o640); err != nil {
+	if err := vfs.WriteFile(vfs.OS{}, name, []byte(id+"\n"), 0o640); err != nil {
 		return "", fmt.Errorf("cannot keep this node's id: %w", err)
 	}
 	return id, nil

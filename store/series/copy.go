@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/hulotte-dev/hulotte/internal/durable"
+	"github.com/hulotte-dev/hulotte/internal/vfs"
 )
 
 // copyPrefix begins the names of the folders, among the snapshots, that are made for backups. Snapshots that people
@@ -62,7 +62,7 @@ func copyMetadata(from, to string) error {
 	if err != nil {
 		return err
 	}
-	return durable.WriteFile(filepath.Join(to, metadataFile), raw, 0o640)
+	return vfs.WriteFile(vfs.OS{}, filepath.Join(to, metadataFile), raw, 0o640)
 }
 
 // removeCopies takes away what a backup has left whose process died.

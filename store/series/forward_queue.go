@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hulotte-dev/hulotte/internal/durable"
+	"github.com/hulotte-dev/hulotte/internal/vfs"
 )
 
 // A queue of requests on disk is a folder of segments, numbered without end, and a file with the place up to which
@@ -414,7 +414,7 @@ func (q *queue) settle(now time.Time, force bool) error {
 		}
 	}
 	if save {
-		errs = append(errs, durable.WriteFile(filepath.Join(q.dir, positionFile), fmt.Appendf(nil, "%x %d\n", number, offset), 0o640))
+		errs = append(errs, vfs.WriteFile(vfs.OS{}, filepath.Join(q.dir, positionFile), fmt.Appendf(nil, "%x %d\n", number, offset), 0o640))
 	}
 	return errors.Join(errs...)
 }

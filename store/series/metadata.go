@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/metadata"
 
-	"github.com/hulotte-dev/hulotte/internal/durable"
+	"github.com/hulotte-dev/hulotte/internal/vfs"
 	"github.com/hulotte-dev/hulotte/store"
 )
 
@@ -199,7 +199,7 @@ func (m *metadataLog) save() error {
 	m.dirty, m.saved = false, time.Now()
 	m.mu.Unlock()
 	if err == nil {
-		err = durable.WriteFile(m.path, raw, 0o640)
+		err = vfs.WriteFile(vfs.OS{}, m.path, raw, 0o640)
 	}
 	if err != nil {
 		m.mu.Lock()

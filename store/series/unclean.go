@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb/wlog"
 	"github.com/prometheus/prometheus/util/compression"
 
-	"github.com/hulotte-dev/hulotte/internal/durable"
+	"github.com/hulotte-dev/hulotte/internal/vfs"
 )
 
 // Late samples rest in a log of their own, the WBL. When a chunk of them is full, tsdb hands it to the file of mapped
@@ -39,11 +39,13 @@ func wasClosedCleanly(dir string) (bool, error) {
 	case err != nil:
 		return false, err
 	}
-	return true, durable.SyncDir(dir)
+	return true, vfs.OS{}.SyncDir(dir)
 }
 
 // markClean says that the folder is left in good order.
-func markClean(dir string) error { return durable.WriteFile(filepath.Join(dir, cleanFile), nil, 0o640) }
+func markClean(dir string) error {
+	return vfs.WriteFile(vfs.OS{}, filepath.Join(dir, cleanFile), nil, 0o640)
+}
 
 // mendWBL rewrites the tenant's WBL without its markers. It returns true when the log was corrupt, and cut there.
 func mendWBL(dir string, log *slog.Logger) (corrupt bool, err error) {
@@ -59,7 +61,7 @@ func mendWBL(dir string, log *slog.Logger) (corrupt bool, err error) {
 	if err != nil {
 		return corrupt, errors.Join(err, os.RemoveAll(fresh))
 	}
-	if err := errors.Join(os.Rename(wbl, old), os.Rename(fresh, wbl), durable.SyncDir(dir)); err != nil {
+	if err := errors.Join(os.Rename(wbl, old), os.Rename(fresh, wbl), (vfs.OS{}).SyncDir(dir)); err != nil {
 		return corrupt, err
 	}
 	return corrupt, os.RemoveAll(old)

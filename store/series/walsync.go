@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hulotte-dev/hulotte/internal/durable"
+	"github.com/hulotte-dev/hulotte/internal/vfs"
 )
 
 // walSync brings a tenant's write-ahead logs to the disk. tsdb writes each commit to the operating system, which
@@ -125,12 +125,12 @@ func (w *walSync) syncDir(dir string) error {
 		return err
 	}
 	begin := time.Now()
-	if err := durable.SyncFile(filepath.Join(dir, newest.name)); err != nil {
+	if err := vfs.SyncFile(vfs.OS{}, filepath.Join(dir, newest.name)); err != nil {
 		w.stats.syncFailures.Inc()
 		return err
 	}
 	if newest.name != w.synced[dir].name { // a new file: its name must last too
-		if err := durable.SyncDir(dir); err != nil {
+		if err := (vfs.OS{}).SyncDir(dir); err != nil {
 			w.stats.syncFailures.Inc()
 			return err
 		}

@@ -14,8 +14,8 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
-	"github.com/hulotte-dev/hulotte/internal/durable"
 	"github.com/hulotte-dev/hulotte/internal/lockfile"
+	"github.com/hulotte-dev/hulotte/internal/vfs"
 )
 
 // Cluster is one node or three, all in one data centre called datacenter1.
@@ -147,7 +147,7 @@ func (c *Cluster) newPorts(path string, o Options) (ports, error) {
 	}
 	b, err := json.MarshalIndent(state{Version: Version, Nodes: o.Nodes, Ports: p}, "", "  ")
 	if err == nil {
-		err = durable.WriteFile(path, append(b, '\n'), 0o644)
+		err = vfs.WriteFile(vfs.OS{}, path, append(b, '\n'), 0o644)
 	}
 	if err != nil {
 		return p, fmt.Errorf("cannot keep the cluster's ports: %w", err)
