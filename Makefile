@@ -1,5 +1,6 @@
 # Hulotte. `make run` builds and starts it; `make test` is everything that CI runs.
-# Needed: Go 1.26 or newer, Node 20.19 or newer. The tests also use a few Debian packages: `make deps`.
+# Needed: Go 1.26 or newer, Node 20.19 or newer. The tests also use a few Debian packages, among them Java 17 and Maven
+# for a real Apache Cassandra: `make deps`.
 
 GO  ?= go
 NPM ?= npm

@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ type Cluster struct {
 	java      string // path of the program
 	jars      string // folder
 	log       func(format string, args ...any)
+	password  bool
+	tls       *tls.Config // nil: none
+	tlsFiles  TLSFiles
 }
 
 // stateFile is kept in a cluster's folder, so that it has the same ports when it is started again: to Cassandra, a
@@ -54,7 +58,7 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{java: java, jars: jars, log: o.Log}
+	c := &Cluster{java: java, jars: jars, log: o.Log, password: o.Password}
 	if err := c.openDir(o.Dir); err != nil {
 		return nil, err
 	}
@@ -106,8 +110,17 @@ func (c *Cluster) startNodes(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	tlsDir := filepath.Join(c.dir, "tls")
+	if o.TLS != TLSOff {
+		if c.tlsFiles, err = newTLSFiles(tlsDir); err != nil {
+			return err
+		}
+		if c.tls, err = c.tlsFiles.clientConfig(); err != nil {
+			return fmt.Errorf("cannot use the certificates in %s: %w; remove that folder to have new ones", tlsDir, err)
+		}
+	}
 	for i := range o.Nodes {
-		s := settings{Nodes: o.Nodes, Index: i, HeapMB: o.HeapMB, Optimize: o.Optimize, Ports: p}
+		s := settings{Nodes: o.Nodes, Index: i, HeapMB: o.HeapMB, Optimize: o.Optimize, Password: o.Password, TLS: o.TLS, TLSDir: tlsDir, Ports: p}
 		s.Dir = filepath.Join(c.dir, fmt.Sprintf("node%d", i+1))
 		c.nodes = append(c.nodes, &Node{cluster: c, settings: s, address: net.JoinHostPort(nodeIP(i), strconv.Itoa(p.Native))})
 	}
@@ -173,7 +186,10 @@ func (c *Cluster) Addresses() []string {
 	return all
 }
 
-// Config returns a new configuration of the driver for this cluster, with timeouts that suit nodes which share a small
+// TLSFiles are what clients need when Options.TLS is on; empty otherwise.
+func (c *Cluster) TLSFiles() TLSFiles { return c.tlsFiles }
+
+// Config returns a new configuration of the driver for this cluster: its addresses, credentials and certificates, and timeouts that suit nodes which share a small
 // machine; callers change it as they like.
 func (c *Cluster) Config() *gocql.ClusterConfig {
 	cfg := gocql.NewCluster(c.Addresses()...)
@@ -183,6 +199,12 @@ func (c *Cluster) Config() *gocql.ClusterConfig {
 	cfg.Consistency = gocql.LocalQuorum
 	cfg.SerialConsistency = gocql.LocalSerial
 	cfg.Logger = quiet
+	if c.password {
+		cfg.Authenticator = gocql.PasswordAuthenticator{Username: Username, Password: Password}
+	}
+	if c.tls != nil {
+		cfg.SslOpts = &gocql.SslOptions{Config: c.tls.Clone(), EnableHostVerification: true}
+	}
 	return cfg
 }
 

@@ -20,14 +20,25 @@ type Options struct {
 	// Optimize lets the JVM compile hot code as far as it can, as in production. Without it a start costs about a
 	// quarter less CPU, and a node under load is slower: right for tests, wrong for a benchmark.
 	Optimize bool
+	// Password has clients log in: as Username with Password, a superuser. One node only: with three, a role would have
+	// to be replicated first.
+	Password bool
+	// TLS has clients connect through TLS with certificates that are made in the cluster's folder (Cluster.TLSFiles).
+	TLS TLSMode
 	// CacheDir keeps the downloaded server; empty is the folder hulotte-dev in the user's cache folder.
 	CacheDir string
 	// Log is told what is being done and waited for; nil is silence. testing.T.Logf fits.
 	Log func(format string, args ...any)
 }
 
-// DefaultHeapMB is the smallest heap that took a sustained load of 1 MiB values and lightweight transactions on three
-// nodes without long collections.
+// Username and Password are what a cluster with Options.Password lets in: the superuser that Cassandra makes by itself.
+const (
+	Username = "cassandra"
+	Password = "cassandra"
+)
+
+// DefaultHeapMB took 64 writers of 1 MiB values at once on three nodes without an error or a long collection. So did
+// 256 for the half minute that it was tried; the rest is for longer runs, reads and compactions.
 const DefaultHeapMB = 384
 
 // minHeapMB is where a node still starts; below it dies of OutOfMemoryError while it starts.
@@ -40,6 +51,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Nodes != 1 && o.Nodes != 3 {
 		return o, fmt.Errorf("cannot start a cluster of %d nodes: Nodes must be 1 or 3", o.Nodes)
+	}
+	if o.Password && o.Nodes != 1 {
+		return o, fmt.Errorf("cannot start %d nodes with a password: Password needs Nodes 1", o.Nodes)
+	}
+	if o.TLS < TLSOff || o.TLS > TLSMutual {
+		return o, fmt.Errorf("cannot start with TLS mode %d: TLS must be TLSOff, TLSServer or TLSMutual", o.TLS)
 	}
 	if o.HeapMB == 0 {
 		o.HeapMB = DefaultHeapMB

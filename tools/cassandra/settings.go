@@ -21,6 +21,9 @@ type settings struct {
 	Dir      string // of this node
 	HeapMB   int
 	Optimize bool
+	Password bool
+	TLS      TLSMode
+	TLSDir   string // holds server.pem and ca.pem, unless TLS is off
 	Ports    ports
 }
 
@@ -51,6 +54,9 @@ func (s settings) Seeds() string {
 	}
 	return strings.Join(seeds, ",")
 }
+
+// MutualTLS says whether the node checks clients' certificates.
+func (s settings) MutualTLS() bool { return s.TLS == TLSMutual }
 
 // JMXPort of this node.
 func (s settings) JMXPort() int { return s.Ports.JMX[s.Index] }
