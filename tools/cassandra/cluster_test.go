@@ -3,7 +3,9 @@ package cassandra_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,6 +53,14 @@ func TestThreeNodesGoOnWithoutOne(t *testing.T) {
 	run(t, s, `CREATE TABLE three.blobs (id int PRIMARY KEY, value blob)`)
 	value := bytes.Repeat([]byte("hulotte!"), 1<<17) // 1 MiB
 	run(t, s, `INSERT INTO three.blobs (id, value) VALUES (1, ?)`, value)
+
+	// Another process would use the running nodes through the variable, and could do nothing to them.
+	t.Setenv(cassandratest.Env, strings.Join(c.Addresses(), ","))
+	attached := cassandratest.Cluster(t, 3)
+	run(t, connect(t, attached), `INSERT INTO three.blobs (id, value) VALUES (4, ?)`, value)
+	if err := attached.Node(0).Kill(); !errors.Is(err, cassandra.ErrNotOurs) || !c.Node(0).Running() {
+		t.Fatalf("kill of a node through the variable: %v", err)
+	}
 
 	if err := c.Node(2).Kill(); err != nil {
 		t.Fatal(err)
