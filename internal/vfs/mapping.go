@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"os"
 	"runtime/debug"
 	"sync"
 
@@ -62,6 +63,18 @@ func (m *osMapping) Close() error {
 		return &fs.PathError{Op: "munmap", Path: m.name, Err: err}
 	}
 	return nil
+}
+
+// Prefetch asks the kernel to read n mapped bytes from offset on, at once and not by the page as they are touched. It is
+// a hint: whether it is followed shows in time only.
+func Prefetch(m Mapping, offset, n int64) {
+	o, ok := m.(*osMapping)
+	if !ok || offset < 0 || n <= 0 || offset >= int64(len(o.bytes)) {
+		return
+	}
+	end := offset + min(n, int64(len(o.bytes))-offset)
+	offset -= offset % int64(os.Getpagesize())
+	_ = unix.Madvise(o.bytes[offset:end], unix.MADV_WILLNEED) // a hint
 }
 
 type copied []byte

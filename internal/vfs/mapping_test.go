@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"hash/crc32"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -65,5 +66,29 @@ func TestGuardLeavesOtherPanicsAlone(t *testing.T) {
 func BenchmarkGuard(b *testing.B) {
 	for b.Loop() {
 		_ = Guard(func() error { return nil })
+	}
+}
+
+func TestPrefetchIsOnlyAHint(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	if err := WriteFile(OS{}, name, make([]byte, 10_000), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(OS{}, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, err := Map(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for _, r := range [][2]int64{{0, 10_000}, {5000, 1}, {9999, 1 << 40}, {10_000, 1}, {-1, 5}, {0, 0}, {1 << 62, 1 << 62}, {1, math.MaxInt64}} {
+		Prefetch(m, r[0], r[1])
+	}
+	Prefetch(copied("x"), 0, 1)
+	if got := m.Bytes(); len(got) != 10_000 || got[9999] != 0 {
+		t.Error("the mapping has changed")
 	}
 }

@@ -53,14 +53,15 @@ func report(b *testing.B, ours, limit *effort) {
 	b.ReportMetric(limit.cpuMSPerMB(), "plain-cpu-ms/MB")
 }
 
-// BenchmarkBlobPut puts blobs beside the plain write, fsync and rename-free file of the same bytes, turn by turn.
+// BenchmarkBlobPut puts blobs beside the plain write and fsync of the same bytes, turn by turn, and beside the same with
+// an fsync of the folder too, without which the file has no name after a power cut.
 func BenchmarkBlobPut(b *testing.B) {
 	for _, size := range []int{64 << 10, 1 << 20, 32 << 20} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
 			dir := b.TempDir()
 			blobs := mustOpenBlobs(b, vfs.OS{}, filepath.Join(dir, "blob"))
 			content := noise(1, size)
-			var ours, plain effort
+			var ours, plain, named effort
 			for i := 0; b.Loop(); i++ {
 				ours.measure(b, int64(size), func() {
 					if _, err := blobs.Put(b.Context(), fmt.Sprintf("t/%d", i), bytes.NewReader(content), medium.PutOptions{}); err != nil {
@@ -68,16 +69,25 @@ func BenchmarkBlobPut(b *testing.B) {
 					}
 				})
 				plain.measure(b, int64(size), func() { plainWrite(b, filepath.Join(dir, fmt.Sprintf("plain-%d", i)), content) })
+				named.measure(b, int64(size), func() {
+					plainWrite(b, filepath.Join(dir, fmt.Sprintf("named-%d", i)), content)
+					if err := (vfs.OS{}).SyncDir(dir); err != nil {
+						b.Fatal(err)
+					}
+				})
 				b.StopTimer()
 				if err := blobs.Delete(b.Context(), fmt.Sprintf("t/%d", i)); err != nil {
 					b.Fatal(err)
 				}
-				if err := os.Remove(filepath.Join(dir, fmt.Sprintf("plain-%d", i))); err != nil {
-					b.Fatal(err)
+				for _, name := range []string{"plain", "named"} {
+					if err := os.Remove(filepath.Join(dir, fmt.Sprintf("%s-%d", name, i))); err != nil {
+						b.Fatal(err)
+					}
 				}
 				b.StartTimer()
 			}
 			report(b, &ours, &plain)
+			b.ReportMetric(ratio(ours.mbPerSecond(), named.mbPerSecond()), "of-plain-named")
 		})
 	}
 }
