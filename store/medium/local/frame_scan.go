@@ -108,6 +108,7 @@ func (s *scanner) doWithoutHeader(problem string) error {
 	s.setHeader(fileHeader{kind: s.o.kind, flags: lazySync, first: max(1, s.o.first)})
 	s.result.headless = true
 	s.offset = min(fileHeaderSize, s.size)
+	s.lost(fileHeaderSize)
 	s.result.end = s.offset
 	mark, err := s.findMark()
 	if err != nil && !errors.Is(err, errNoMark) {
