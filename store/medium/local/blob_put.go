@@ -45,6 +45,7 @@ func (b *blobs) put(ctx context.Context, name string, content io.Reader, expires
 	if err != nil {
 		return medium.BlobInfo{}, diskError(err)
 	}
+	defer b.unfinished.Delete(f.Name())
 	footer, err := b.writeBlob(ctx, f, name, content, expires)
 	if err == nil {
 		err = diskError(f.SyncData())
@@ -81,14 +82,18 @@ func (b *blobs) inUse(name string) error {
 
 func (b *blobs) createTemp() (vfs.File, error) {
 	path := filepath.Join(b.tempDir(), strconv.FormatUint(b.temps.Add(1), 10))
-	f, err := vfs.Create(b.fsys, path, blobPerm)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return f, err
+	b.unfinished.Store(path, true)
+	f, err := vfs.Create(b.fsys, path, fileMode)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = vfs.MkdirAll(b.fsys, b.tempDir(), folderMode); err == nil {
+			f, err = vfs.Create(b.fsys, path, fileMode)
+		}
 	}
-	if err := vfs.MkdirAll(b.fsys, b.tempDir(), folderPerm); err != nil {
+	if err != nil {
+		b.unfinished.Delete(path)
 		return nil, err
 	}
-	return vfs.Create(b.fsys, path, blobPerm)
+	return f, nil
 }
 
 // commit moves the file to its place, unless there is one.

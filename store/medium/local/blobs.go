@@ -30,11 +30,13 @@ type blobs struct {
 	readOnly bool
 	log      *slog.Logger
 	metrics  *blobMetrics
-	calls    blobCalls
+	calls    gate
 	maps     *blobMaps
 	seed     maphash.Seed
 	temps    atomic.Uint64 // numbers the temporary files
 	buffers  sync.Pool     // *[]byte of blobWriteSize
+	// unfinished has the paths of the temporary files that are being written.
+	unfinished sync.Map
 
 	// names are locked by Put and Delete while they change the folder, so that of two Puts of one name one finds the other's
 	// file: a rename would replace it. I/O happens under them; the order is names, then tree.
@@ -50,8 +52,6 @@ type blobs struct {
 const (
 	blobSuffix  = "@blob"
 	blobTempDir = "@tmp"
-	blobPerm    = 0o640
-	folderPerm  = 0o750
 )
 
 // errDisk is the kind of what the file system refuses without saying that the medium is full or damaged.
@@ -175,7 +175,7 @@ func (b *blobs) makeFolder(dir string) error {
 		return nil
 	}
 	if dir == b.dir {
-		if err := vfs.MkdirAll(b.fsys, dir, folderPerm); err != nil {
+		if err := vfs.MkdirAll(b.fsys, dir, folderMode); err != nil {
 			return err
 		}
 		b.durable.add(dir)
@@ -185,7 +185,7 @@ func (b *blobs) makeFolder(dir string) error {
 	if err := b.makeFolder(parent); err != nil {
 		return err
 	}
-	if err := b.fsys.Mkdir(dir, folderPerm); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := b.fsys.Mkdir(dir, folderMode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	// Also when it was there: another Put may have made it and not synced it yet.
@@ -245,44 +245,4 @@ func readError(err error) error {
 		return fmt.Errorf("%w: %w", medium.ErrCorrupt, err)
 	}
 	return diskError(err)
-}
-
-// blobCalls counts the calls that are under way, so that close can wait for them.
-type blobCalls struct {
-	mu     sync.Mutex
-	n      int
-	closed bool
-	idle   chan struct{} // closed by the last call to end after close; nil before
-}
-
-func (c *blobCalls) begin() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return medium.ErrClosed
-	}
-	c.n++
-	return nil
-}
-
-func (c *blobCalls) end() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n--
-	if c.n == 0 && c.closed {
-		close(c.idle)
-	}
-}
-
-func (c *blobCalls) close() {
-	c.mu.Lock()
-	if !c.closed {
-		c.closed = true
-		c.idle = make(chan struct{})
-		if c.n == 0 {
-			close(c.idle)
-		}
-	}
-	c.mu.Unlock()
-	<-c.idle
 }

@@ -107,6 +107,7 @@ func (o Options) journals() journalOptions {
 
 // Medium is an open folder.
 type Medium struct {
+	dir      string
 	lock     io.Closer // nil when opened for reading only
 	journals *journals
 	blobs    *blobs
@@ -126,7 +127,7 @@ func Open(o Options, log *slog.Logger, reg prometheus.Registerer) (*Medium, erro
 }
 
 func open(o Options, log *slog.Logger, reg prometheus.Registerer) (*Medium, error) {
-	m := &Medium{}
+	m := &Medium{dir: o.Dir}
 	if err := m.prepare(o, log); err != nil {
 		return nil, errors.Join(err, m.unlock())
 	}
