@@ -21,6 +21,8 @@ import (
 // Medium is a keyspace of a cluster.
 type Medium struct {
 	session   *session
+	journals  *journals
+	blobs     *blobs
 	documents *documents
 }
 
@@ -38,7 +40,17 @@ func Open(ctx context.Context, o Options, log *slog.Logger, reg prometheus.Regis
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the Cassandra medium: %w", err)
 	}
-	return &Medium{session: s, documents: openDocuments(s)}, nil
+	js, err := openJournals(s)
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("cannot open the Cassandra medium: %w", err)
+	}
+	bs, err := openBlobs(s)
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("cannot open the Cassandra medium: %w", err)
+	}
+	return &Medium{session: s, journals: js, blobs: bs, documents: openDocuments(s)}, nil
 }
 
 // establish makes the schema through a first connection without a keyspace, and the session on the keyspace.
@@ -117,9 +129,17 @@ func updateSchema(ctx context.Context, db *gocql.Session, o Options, log *slog.L
 // Documents are kept in the table documents, a partition for each kind.
 func (m *Medium) Documents() medium.Documents { return m.documents }
 
-// Close waits for the calls that are under way and disconnects. Watches end with ErrClosed.
+// Journals are kept in the tables journals and journal_rows.
+func (m *Medium) Journals() medium.Journals { return m.journals }
+
+// Blobs are kept in the tables blob_directory, blob_parts and blob_parts_expiring.
+func (m *Medium) Blobs() medium.Blobs { return m.blobs }
+
+// Close waits for the calls that are under way, closes the journals that are open and disconnects. Watches end with ErrClosed.
 func (m *Medium) Close() error {
 	m.session.shut()
+	err := m.journals.close()
+	m.blobs.close()
 	m.session.close()
-	return nil
+	return err
 }

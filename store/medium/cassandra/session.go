@@ -189,6 +189,7 @@ func (s *session) cas(ctx context.Context, r request, dest ...any) (applied bool
 			into := []any{&applied}
 			if len(iter.Columns()) > 1 {
 				into = append(into, dest...)
+				into = append(into, make([]any, max(0, len(iter.Columns())-len(into)))...) // nil leaves a column out
 			}
 			if err := scanner.Scan(into...); err != nil {
 				return iter.Host(), &ownError{err}
