@@ -75,12 +75,11 @@ func (j *journal) commit(g *group) {
 		j.store.metrics.bytes.Add(float64(len(g.buf)))
 	}
 	j.free = g.next
-	n := int64(len(g.buf))
+	j.giveRoom(int64(len(g.buf)))
 	for _, w := range g.waiters {
 		w.done <- err // it has room for one
 	}
 	g.reset()
-	j.giveRoom(n)
 }
 
 // write writes a group to the active segment, or to a new one when that is full or there is none.

@@ -563,6 +563,32 @@ func TestMissingSegment(t *testing.T) {
 	}
 }
 
+// Another process truncates while the segments are looked through: what has gone was let go, and is not missing.
+func TestReplayBesideATruncate(t *testing.T) {
+	for _, when := range []int{1, 8, 15} { // the segment at which the reader is
+		mem := vfs.NewMem()
+		o := Options{FS: mem, Dir: "/m", SegmentBytes: 1000}
+		m, h := openTest(t, o), newHistory()
+		j := openJournal(t, m, "a")
+		mustAppend(t, h, j, "a", 30, 100)
+		truncate := func() {
+			if err := j.Truncate(context.Background(), 15); err != nil {
+				t.Error(err)
+			}
+		}
+		faults := vfs.NewFaults(mem, vfs.Rule{Op: vfs.OpOpen, Path: segmentPath("/m/journal/a", uint64(when)), Times: 1, Before: truncate})
+		r := openTest(t, Options{FS: faults, Dir: "/m", ReadOnly: true})
+		last := medium.Position(0)
+		damage, err := r.Journals().Replay(context.Background(), "a", 0, func(at medium.Position, _ []byte) error { last = at; return nil })
+		if err != nil || len(damage) > 0 || last != 30 {
+			t.Errorf("truncated when segment %d was read: replay ends at %d, damage %+v, %v", when, last, damage, err)
+		}
+		if err := errors.Join(r.Close(), m.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // One flip in every byte of every file of a closed journal: it is named, or changes nothing; all other entries are read; and
 // no position is used again.
 func TestEveryFlipIsFound(t *testing.T) {

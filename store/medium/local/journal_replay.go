@@ -79,7 +79,7 @@ func (w *walker) run(segs []segment) error {
 		segs = segs[1:]
 	}
 	for i, seg := range segs {
-		if i > 0 && !seg.headless && seg.prev > segs[i-1].first {
+		if i > 0 && !seg.headless && seg.prev > segs[i-1].first && w.exists(segs[i-1].path) {
 			w.missing(segs[i-1], seg)
 		}
 		err := w.segment(seg)
@@ -154,6 +154,12 @@ func (w *walker) report(path string, bad stretch, d medium.Damage) {
 	}
 	w.damage = append(w.damage, d)
 	w.pending++
+}
+
+// exists says whether a file is there still: the oldest goes first, so that nothing is missing behind one that went meanwhile.
+func (w *walker) exists(path string) bool {
+	_, err := w.s.fsys.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // missing reports segments that should stand between two others.
