@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -203,28 +203,6 @@ func TestFullDisk(t *testing.T) {
 			mem.SetCapacity(mem.Used() + 40<<10)
 		} else {
 			mem.SetCapacity(0)
-		}
-	})
-}
-
-// The same on a file system of the kernel.
-func TestFullFileSystem(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
-		t.Skipf("a small file system cannot be mounted, which takes root: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	ballast := filepath.Join(dir, "ballast")
-	testFullDisk(t, Options{Dir: filepath.Join(dir, "m"), SegmentBytes: 16 << 10}, func(full bool) {
-		if full {
-			return // it is small as it is
-		}
-		if err := os.Remove(ballast); err != nil && !os.IsNotExist(err) {
-			t.Fatal(err)
 		}
 	})
 }
@@ -447,6 +425,73 @@ func TestAppendEndsWithItsContext(t *testing.T) {
 	}
 	if n := s.queued.Load(); n != 0 {
 		t.Errorf("%d bytes are counted as waiting", n)
+	}
+}
+
+// The file of a journal without entries holds its next position. That survives a failure while the file is replaced.
+func TestFailedOpenKeepsTheNextPosition(t *testing.T) {
+	ctx := context.Background()
+	for _, op := range []vfs.Op{vfs.OpOpen, vfs.OpWrite, vfs.OpSync, vfs.OpRename, vfs.OpSyncDir} {
+		for after := range 6 {
+			mem := vfs.NewMem()
+			faults := vfs.NewFaults(mem)
+			m := openTest(t, Options{FS: faults, Dir: "/m"})
+			j, err := m.Journals().Open(ctx, "a", medium.JournalOptions{Next: 500})
+			if err := errors.Join(err, j.Close()); err != nil {
+				t.Fatal(err)
+			}
+			faults.Add(vfs.Rule{Op: op, Path: "/m/journal/*", After: after, Err: syscall.EIO})
+			faults.Add(vfs.Rule{Op: op, Path: "/m/journal/*/*", After: after, Err: syscall.EIO})
+			if j, err := m.Journals().Open(ctx, "a", medium.JournalOptions{}); err == nil {
+				j.Close()
+			}
+			faults.Clear()
+			m.Close()
+			for seed := range uint64(4) {
+				m = openTest(t, Options{FS: mem.Crash(seed), Dir: "/m"})
+				at, err := openJournal(t, m, "a").Append(ctx, nil)
+				if err != nil || at < 500 {
+					t.Errorf("%s failed after %d, power cut %d: the next position is %d, %v; want 500", op, after, seed, at, err)
+				}
+				m.Close()
+			}
+		}
+	}
+}
+
+func TestTornEndIsCutAndCounted(t *testing.T) {
+	mem := vfs.NewMem()
+	m, h := openTest(t, Options{FS: mem, Dir: "/m"}), newHistory()
+	j := openJournal(t, m, "a")
+	mustAppend(t, h, j, "a", 3, 100)
+	seg := m.journals.opened("a").snapshot()[0]
+	disk := mem.Kill()
+	f, err := disk.OpenFile(seg.path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte("half a record"), seg.counts); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	var logged strings.Builder
+	m, err = Open(Options{FS: disk, Dir: "/m"}, slog.New(slog.NewTextHandler(&logged, nil)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	openJournal(t, m, "a")
+	wantAll(t, m, h, "a")
+	if n, b := testutil.ToFloat64(m.journals.metrics.tornTails), testutil.ToFloat64(m.journals.metrics.tornBytes); n != 1 || b != 13 {
+		t.Errorf("%v torn tails of %v bytes are counted, want 1 of 13", n, b)
+	}
+	if info, err := disk.Stat(seg.path); err != nil || info.Size() != seg.counts {
+		t.Errorf("the file has %d bytes, want %d, %v", info.Size(), seg.counts, err)
+	}
+	for _, want := range []string{"level=WARN", "cut off", "journal=a", seg.path, "bytes=13"} {
+		if !strings.Contains(logged.String(), want) {
+			t.Errorf("the log lacks %q: %s", want, logged.String())
+		}
 	}
 }
 

@@ -230,8 +230,9 @@ func (j *journal) createSegment(first uint64, prev segment) (*activeSegment, err
 		return nil, errors.Join(err, s.fsys.Remove(tmp))
 	}
 	if err := s.fsys.SyncDir(filepath.Dir(path)); err != nil {
+		// The file stays: it may have taken the place of one that held the next position. See chain.
 		f.Close()
-		return nil, errors.Join(err, s.fsys.Remove(path))
+		return nil, err
 	}
 	a.synced = a.end
 	return a, nil

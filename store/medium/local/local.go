@@ -20,6 +20,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -111,6 +112,8 @@ type Medium struct {
 	lock     io.Closer // nil when opened for reading only
 	journals *journals
 	blobs    *blobs
+	closing  sync.Once
+	closeErr error // of the first Close
 }
 
 // Open opens the folder. ErrInUse: another process has it.
@@ -193,7 +196,10 @@ func (m *Medium) unlock() error {
 
 // Close closes the parts, and lets other processes have the folder.
 func (m *Medium) Close() error {
-	return errors.Join(m.journals.close(), m.blobs.close(), m.unlock())
+	m.closing.Do(func() {
+		m.closeErr = errors.Join(m.journals.close(), m.blobs.close(), m.unlock())
+	})
+	return m.closeErr
 }
 
 // Journals returns the journals of the folder.

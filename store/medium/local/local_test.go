@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/hulotte-dev/hulotte/internal/vfs"
 	"github.com/hulotte-dev/hulotte/model"
 	"github.com/hulotte-dev/hulotte/store/medium"
@@ -198,6 +201,46 @@ func TestClosedMedium(t *testing.T) {
 	wantErr(t, err, medium.ErrClosed)
 	_, err = m.Journals().Replay(ctx, "a", 0, nil)
 	wantErr(t, err, medium.ErrClosed)
+	if err := errors.Join(j.Close(), m.Close()); err != nil {
+		t.Errorf("closed again: %v", err)
+	}
+}
+
+func TestMetricsOfJournals(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	m, err := Open(Options{FS: vfs.NewMem(), Dir: "/m"}, discard(), reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	h := newHistory()
+	mustAppend(t, h, openJournal(t, m, "a"), "a", 3, 100)
+	mustAppend(t, h, openJournal(t, m, "b"), "b", 1, 100)
+	if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {
+		t.Errorf("%v, %v", problems, err)
+	}
+	want := strings.NewReader(`
+		# HELP hulotte_journal_appends_total Entries that were appended and acknowledged.
+		# TYPE hulotte_journal_appends_total counter
+		hulotte_journal_appends_total 4
+		# HELP hulotte_journal_append_bytes_total Bytes that were written for acknowledged entries, with their framing.
+		# TYPE hulotte_journal_append_bytes_total counter
+		hulotte_journal_append_bytes_total 528
+		# HELP hulotte_journal_open Journals that are open for appending.
+		# TYPE hulotte_journal_open gauge
+		hulotte_journal_open 2
+		# HELP hulotte_journal_segments Files of the journals that are open for appending.
+		# TYPE hulotte_journal_segments gauge
+		hulotte_journal_segments 2
+		# HELP hulotte_journal_queue_bytes Bytes of entries that wait to be written or are being written, in all journals.
+		# TYPE hulotte_journal_queue_bytes gauge
+		hulotte_journal_queue_bytes 0
+	`)
+	err = testutil.GatherAndCompare(reg, want, "hulotte_journal_appends_total", "hulotte_journal_append_bytes_total",
+		"hulotte_journal_open", "hulotte_journal_segments", "hulotte_journal_queue_bytes")
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // A journal whose name looks like a file of ours does not meet it.
