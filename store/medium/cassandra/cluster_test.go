@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,25 +15,34 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(cassandratest.Run(m)) }
 
-var keyspaces atomic.Int64
+var (
+	keyspaces atomic.Int64
+	// sharedKeyspace serves the tests that only need names of their own in it: to make one takes the cluster seconds.
+	sharedKeyspace = sync.OnceValue(newKeyspace)
+)
 
-// testKeyspace is a name that no other test has, also on a cluster that outlives the tests.
-func testKeyspace() string {
+// newKeyspace is a name that no other test has, also on a cluster that outlives the tests.
+func newKeyspace() string {
 	return fmt.Sprintf("t%d_%d", time.Now().UnixMilli(), keyspaces.Add(1))
 }
 
-// testOptions are for the shared cluster of three nodes, in a keyspace of the test's own with three copies.
+// testOptions are for the shared cluster of three nodes and the shared keyspace, with three copies.
 func testOptions(t testing.TB) Options {
 	t.Helper()
 	return Options{
 		Addresses:     cassandratest.Cluster(t, 3).Addresses(),
-		Keyspace:      testKeyspace(),
+		Keyspace:      sharedKeyspace(),
 		Node:          "node-1",
 		WatchInterval: 100 * time.Millisecond,
 	}
 }
 
-// open opens a medium on the shared cluster. change may adapt the options; a keyspace that it names is shared with others.
+// kindName is a kind of documents that no other test has.
+func kindName(t testing.TB) string {
+	return strings.NewReplacer("/", "-", " ", "-").Replace(t.Name())
+}
+
+// open opens a medium on the shared cluster. change may adapt the options.
 func open(t testing.TB, change func(*Options)) *Medium {
 	t.Helper()
 	o := testOptions(t)

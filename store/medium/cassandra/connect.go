@@ -36,7 +36,7 @@ func (o Options) clusterConfig(log gocql.StructuredLogger) (*gocql.ClusterConfig
 	c.Consistency, c.SerialConsistency = consistencies[o.Consistency].plain, consistencies[o.Consistency].serial
 	c.ReconnectInterval = 2 * time.Second // a node that comes back is used soon; a try costs one connection
 	c.ReconnectionPolicy = &gocql.ConstantReconnectionPolicy{MaxRetries: 1, Interval: 100 * time.Millisecond}
-	c.MaxWaitSchemaAgreement = o.OpenTimeout
+	c.MaxWaitSchemaAgreement = agreeInterval // see migrator.agree
 	c.Metadata.CacheMode = gocql.KeyspaceOnly
 	if o.Username != "" {
 		c.AuthProvider = func(*gocql.HostInfo) (gocql.Authenticator, error) { return o.authenticator() }

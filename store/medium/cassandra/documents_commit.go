@@ -223,7 +223,9 @@ func (c *commit) settle(ctx context.Context, r reply) error {
 		return &ownError{fmt.Errorf("%w: table documents, kind %q: the cluster refuses a change whose conditions hold", errUnavailable, c.kind.name)}
 	}
 	c.base = r.head
-	c.kind.saw(r.head, time.Now())
+	c.kind.mu.Lock()
+	c.kind.head, c.kind.known = r.head, time.Now() // also when it is older than what was known: the table may have been restored
+	c.kind.mu.Unlock()
 	return nil
 }
 

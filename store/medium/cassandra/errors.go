@@ -148,6 +148,7 @@ type tries struct {
 	since time.Time
 	hosts []string // those that were asked, without repetition
 	maybe bool     // one of the attempts may have written
+	last  string   // what was wrong with the last attempt that ended by itself
 }
 
 func (t *tries) asked(host *gocql.HostInfo) {
@@ -162,6 +163,9 @@ func (t *tries) asked(host *gocql.HostInfo) {
 // fail is the error of a call that gives up, with its kind.
 func (t *tries) fail(r request, v verdict) error {
 	text := fmt.Sprintf("table %s: %s", r.table, v.text)
+	if t.last != "" && t.last != v.text {
+		text += "; before: " + t.last
+	}
 	if t.n > 1 {
 		text += fmt.Sprintf("; tried %d times in %s", t.n, time.Since(t.since).Round(10*time.Millisecond))
 	}

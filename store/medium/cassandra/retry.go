@@ -75,6 +75,9 @@ func (s *session) tryAgain(ctx context.Context, r request, m mode, t *tries, onc
 		if m.maybe != nil {
 			t.maybe = m.maybe()
 		}
+		if patient.Err() == nil {
+			t.last = v.text
+		}
 		enough := m.once || !v.again || t.n > s.opts.Retries || !s.pause(patient, t.n)
 		switch {
 		case ctx.Err() != nil:
@@ -119,7 +122,7 @@ func (s *session) verdict(patient context.Context, err error, m mode) verdict {
 	case errors.Is(err, gocql.ErrSessionClosed):
 		return verdict{text: "the session is closed"}
 	case patient.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)):
-		return verdict{maybe: true, text: "no answer before the patience ended"}
+		return verdict{again: true, maybe: true, text: "no answer before the patience ended"}
 	}
 	return judge(err, m.lwt)
 }

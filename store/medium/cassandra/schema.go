@@ -208,6 +208,10 @@ const (
 // migrate applies what is missing. It needs no rights to change the schema when nothing is.
 func (m *migrator) migrate(ctx context.Context) error {
 	for {
+		// What one node knows of the schema another one may not know yet.
+		if err := m.agree(ctx); err != nil {
+			return err
+		}
 		have, err := m.version(ctx)
 		switch {
 		case err != nil:
@@ -216,7 +220,7 @@ func (m *migrator) migrate(ctx context.Context) error {
 			return fmt.Errorf("cannot use the keyspace %s: %w", m.keyspace, model.NewError(model.Invalid, fmt.Sprintf(
 				"its schema has version %d and this hulotte knows it up to %d: a newer one has used it; start that version or a newer one", have, len(m.all))))
 		case have == len(m.all):
-			return m.agree(ctx)
+			return nil
 		}
 		done, err := m.applyLocked(ctx)
 		if err != nil {
@@ -239,12 +243,39 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// agree waits until all nodes have the same schema: a statement sent to one that lags would fail there.
+// agree waits until all nodes that answer have the same schema: a statement sent to one that lags would fail there. A node
+// that is down learns the schema when it comes back. (The driver's own wait takes it into account, and would keep
+// everybody from starting while it is away.)
 func (m *migrator) agree(ctx context.Context) error {
-	if err := m.db.AwaitSchemaAgreement(ctx); err != nil {
-		return schemaError(ctx, "the nodes do not agree on the schema (nodetool describecluster shows who differs)", err)
+	for {
+		versions := m.schemas(ctx)
+		if len(versions) == 1 {
+			return nil
+		}
+		if !sleep(ctx, agreeInterval) {
+			return fmt.Errorf("the nodes do not agree on the schema (nodetool describecluster shows who differs): %w: %w: %v", errUnavailable, context.Cause(ctx), versions)
+		}
 	}
-	return nil
+}
+
+const agreeInterval = 100 * time.Millisecond
+
+// schemas asks every connected node for its schema's id, and returns who has which.
+func (m *migrator) schemas(ctx context.Context) map[string][]string {
+	versions := map[string][]string{}
+	for _, h := range m.db.GetHosts() {
+		if !h.IsUp() {
+			continue
+		}
+		var version gocql.UUID
+		err := m.db.Query(`SELECT schema_version FROM system.local`).SetHostID(h.HostID()).Consistency(gocql.One).ScanContext(ctx, &version)
+		if err != nil {
+			m.log.Debug("a node does not tell its schema", "node", h.ConnectAddress(), "err", err)
+			continue
+		}
+		versions[version.String()] = append(versions[version.String()], h.ConnectAddress().String())
+	}
+	return versions
 }
 
 // version is the highest that was applied; 0 is none.

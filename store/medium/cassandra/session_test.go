@@ -15,10 +15,17 @@ func openSession(t testing.TB, change func(*Options)) *session {
 	return open(t, change).session
 }
 
+// createTable makes a table and waits until every node has it.
+func createTable(t testing.TB, s *session, cql string) {
+	t.Helper()
+	check(t, s.db.Query(cql).Exec())
+	check(t, (&migrator{db: s.db, log: s.log}).agree(t.Context()))
+}
+
 func TestRequests(t *testing.T) {
 	ctx := t.Context()
 	s := openSession(t, nil)
-	check(t, s.db.Query(`CREATE TABLE things (p int, c int, v int, PRIMARY KEY (p, c))`).Exec())
+	createTable(t, s, `CREATE TABLE things (p int, c int, v int, PRIMARY KEY (p, c))`)
 	for i := range 25 {
 		check(t, s.write(ctx, request{table: "things", op: "insert", cql: `INSERT INTO things (p, c, v) VALUES (1, ?, ?)`, args: []any{i, i * i}}))
 	}
@@ -51,17 +58,17 @@ func TestRequests(t *testing.T) {
 func TestTransactions(t *testing.T) {
 	ctx := t.Context()
 	s := openSession(t, nil)
-	check(t, s.db.Query(`CREATE TABLE things (p int, c int, v int, PRIMARY KEY (p, c))`).Exec())
+	createTable(t, s, `CREATE TABLE accounts (p int, c int, v int, PRIMARY KEY (p, c))`)
 	applies := func(want bool, applied bool, err error) {
 		t.Helper()
 		if err != nil || applied != want {
 			t.Errorf("applied %v, %v, want %v", applied, err, want)
 		}
 	}
-	insert := request{table: "things", op: "insert", cql: `INSERT INTO things (p, c, v) VALUES (1, 1, 1) IF NOT EXISTS`}
+	insert := request{table: "accounts", op: "insert", cql: `INSERT INTO accounts (p, c, v) VALUES (1, 1, 1) IF NOT EXISTS`}
 	applied, err := s.cas(ctx, insert)
 	applies(true, applied, err)
-	update := request{table: "things", op: "update", cql: `UPDATE things SET v = ? WHERE p = 1 AND c = 1 IF v = ?`, args: []any{3, 2}}
+	update := request{table: "accounts", op: "update", cql: `UPDATE accounts SET v = ? WHERE p = 1 AND c = 1 IF v = ?`, args: []any{3, 2}}
 	var there int
 	applied, err = s.cas(ctx, update, &there)
 	applies(false, applied, err)
@@ -69,7 +76,7 @@ func TestTransactions(t *testing.T) {
 		t.Errorf("the row that is there has %d, want 1", there)
 	}
 	update.args = []any{2, 1}
-	second := request{table: "things", op: "insert", cql: `INSERT INTO things (p, c, v) VALUES (1, 2, 2)`}
+	second := request{table: "accounts", op: "insert", cql: `INSERT INTO accounts (p, c, v) VALUES (1, 2, 2)`}
 	applied, err = s.casBatch(ctx, []request{update, second})
 	applies(true, applied, err)
 	applied, err = s.casBatch(ctx, []request{update, second})
