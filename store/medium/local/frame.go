@@ -29,12 +29,13 @@ import (
 // Torn or damaged? Bytes that are no sound record are
 //   - damage, when a later record, a closing record or the next file's header says that they were on the disk;
 //   - torn, when nothing says so and they look as an interrupted write does: they run past the end of the file, or a whole
-//     sector (512 bytes, as far as it lies within them) is zero, because files here grow into zeros only. The file ends
-//     where they begin: records behind them come from the same interrupted write and were not acknowledged;
+//     sector (512 bytes, as far as it lies within them) is zero, because files here grow into zeros only; or they are the last of the
+//     file, and are shorter than a record's header or end in a zero. The file ends where they begin: records behind them come from
+//     the same interrupted write and were not acknowledged;
 //   - damage in all other cases: a flipped bit does not make a sector zero.
 //
-// What this cannot tell: a flip in the very last records of a file without an orderly end, when those hold a sector of zeros of
-// their own, looks torn; and so does a last file that was cut short from outside, with its closing record.
+// What this cannot tell: damage to the very last group of a file without an orderly end looks torn when that group
+// holds a sector of zeros of its own, or ends in a zero; and so does a last file that was cut short from outside, with its closing record.
 
 // File header, 64 bytes; all numbers are little-endian:
 //

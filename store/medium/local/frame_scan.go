@@ -186,6 +186,10 @@ func (s *scanner) step() (rec record, ok bool, err error) {
 		return rec, false, err
 	}
 	if !ok {
+		if blank, err := s.blank(); blank || err != nil {
+			s.offset = s.size
+			return rec, false, err
+		}
 		to, err := s.resync(s.offset + 1)
 		s.spoil(to, "no sound record begins here")
 		return rec, false, err
@@ -207,6 +211,15 @@ func (s *scanner) step() (rec record, ok bool, err error) {
 	}
 	s.offset = end
 	return rec, true, nil
+}
+
+// blank says whether nothing but zeros is left: room that was set aside for records to come.
+func (s *scanner) blank() (bool, error) {
+	if s.o.counts > 0 {
+		return false, nil
+	}
+	zero, err := s.zero(s.offset, s.size)
+	return zero && !s.unreadable(s.offset, s.size), err
 }
 
 func (s *scanner) payload(rec record) ([]byte, error) {
@@ -289,6 +302,9 @@ func (s *scanner) judge(before uint64) (torn bool, err error) {
 	}
 	s.bad = stretch{}
 	bad.after, bad.before = s.result.last, before
+	if bad, err = s.trim(bad); err != nil {
+		return false, err
+	}
 	if torn, err = s.isTorn(bad); err != nil {
 		return false, err
 	}
@@ -325,6 +341,22 @@ func (s *scanner) lastNonZero(off int64) (int64, error) {
 		off += int64(len(b))
 	}
 	return end, nil
+}
+
+// trim takes the room for records to come from the end of a stretch that begins with an unreadable header: nobody knows
+// where its record ends.
+func (s *scanner) trim(bad stretch) (stretch, error) {
+	if s.o.counts > 0 || bad.to < s.size {
+		return bad, nil
+	}
+	if _, ok, err := s.headerAt(bad.from); ok || err != nil {
+		return bad, err
+	}
+	end, err := s.lastNonZero(bad.from)
+	if end > bad.from && !s.unreadable(end, bad.to) {
+		bad.to = end
+	}
+	return bad, err
 }
 
 func (s *scanner) isTorn(bad stretch) (bool, error) {
@@ -402,15 +434,6 @@ func (s *scanner) endsInZeroOrShort(bad stretch) (bool, error) {
 
 // finish judges what is left at the end of the file.
 func (s *scanner) finish() error {
-	if s.o.counts == 0 && s.bad.bytes() > 0 {
-		zero, err := s.zero(s.bad.from, s.bad.to)
-		if err != nil {
-			return err
-		}
-		if zero && !s.unreadable(s.bad.from, s.bad.to) {
-			s.bad = stretch{} // room that was set aside for records to come
-		}
-	}
 	if torn, err := s.judge(0); torn || err != nil {
 		return err
 	}

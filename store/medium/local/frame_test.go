@@ -97,6 +97,10 @@ func TestScan(t *testing.T) {
 	// A flip in the last record, without and with a closing record.
 	f(flip(three(), 128+28+1), "1=aaaa 2=bbbb damage[128:160]2..0")
 	f(flip(three().close(), 128+28+1), "1=aaaa 2=bbbb damage[128:160]2..4 closed")
+	// The same where room is set aside behind it: a flip does not look like an interrupted write.
+	f(flip(three().zeros(5000), 128+28+1), "1=aaaa 2=bbbb damage[128:160]2..0")
+	f(flip(three().zeros(5000), 128+4), "1=aaaa 2=bbbb damage[128:160]2..0")
+	f(flip(three().zeros(5000), 128), "1=aaaa 2=bbbb damage[128:160]2..0")
 	// The file's header.
 	f(flip(three(), 12), "damage[0:64]0..0 1=aaaa 2=bbbb 3=cccc")
 	b := flip(three(), 70)
@@ -258,6 +262,30 @@ func TestScanEndsWithItsContext(t *testing.T) {
 	_, err := scanFile(ctx, bytes.NewReader(b), scanOptions{kind: journalFrames, size: int64(len(b))}, nil, nil)
 	if !errors.Is(err, why) {
 		t.Errorf("err = %v", err)
+	}
+}
+
+// Every single flip in a file whose writer was killed is found and named, also in the last record.
+func TestScanEveryFlipWithoutAnOrderlyEnd(t *testing.T) {
+	f := newTestFile(1)
+	for i := range 4 {
+		f.add(0, strings.Repeat(string(rune('a'+i)), 40*i+1))
+	}
+	f.add(uint32(len(f.bytes))-uint32(f.offsets[3]), "eee").add(uint32(len(f.bytes))-uint32(f.offsets[3])+31, strings.Repeat("f", 700))
+	end := len(f.bytes)
+	f.zeros(3000)
+	want, _ := scanned(t, f.bytes, 0)
+	entries := strings.Fields(want)
+	for at := range end {
+		for bit := range 8 {
+			b := slices.Clone(f.bytes)
+			b[at] ^= 1 << bit
+			got, _ := scanned(t, b, 0)
+			checkFlip(t, f, entries, got, at)
+			if !strings.Contains(got, "damage[") {
+				t.Fatalf("flip at %d is not reported as damage: %.200q", at, got)
+			}
+		}
 	}
 }
 

@@ -634,37 +634,48 @@ func TestReplayBesideATruncate(t *testing.T) {
 	}
 }
 
-// One flip in every byte of every file of a closed journal: it is named, or changes nothing; all other entries are read; and
-// no position is used again.
+// One flip in every byte of every file of a journal, closed or left by a process that was killed: it is named, or changes nothing; all
+// other entries are read; and no position is used again.
 func TestEveryFlipIsFound(t *testing.T) {
-	mem := vfs.NewMem()
-	o := Options{FS: mem, Dir: "/m", SegmentBytes: 500}
-	m, h := openTest(t, o), newHistory()
-	j := openJournal(t, m, "a")
-	mustAppend(t, h, j, "a", 9, 90)
-	snap := m.journals.opened("a").snapshot()
-	m.Close()
-	flips, named := 0, 0
-	for _, seg := range snap {
-		info, err := mem.Stat(seg.path)
-		if err != nil {
-			t.Fatal(err)
+	for _, orderly := range []bool{true, false} {
+		mem := vfs.NewMem()
+		o := Options{FS: mem, Dir: "/m", SegmentBytes: 500}
+		m, h := openTest(t, o), newHistory()
+		j := openJournal(t, m, "a")
+		mustAppend(t, h, j, "a", 9, 90)
+		snap := m.journals.opened("a").snapshot()
+		if orderly {
+			m.Close()
+		} else {
+			mem = mem.Kill()
+			o.FS = mem
 		}
-		for at := range info.Size() {
-			bit := at*8 + at%8
-			if err := vfs.Flip(mem, seg.path, bit); err != nil {
+		flips, named := 0, 0
+		for _, seg := range snap {
+			info, err := mem.Stat(seg.path)
+			if err != nil {
 				t.Fatal(err)
 			}
-			flips++
-			if err := checkFlipped(mem, o, h, seg.path, &named); err != nil {
-				t.Fatalf("flip at offset %d of %s: %v", at, seg.path, err)
+			size := info.Size()
+			if !orderly {
+				size = seg.counts // behind it are zeros that nobody reads
 			}
-			if err := vfs.Flip(mem, seg.path, bit); err != nil {
-				t.Fatal(err)
+			for at := range size {
+				bit := at*8 + at%8
+				if err := vfs.Flip(mem, seg.path, bit); err != nil {
+					t.Fatal(err)
+				}
+				flips++
+				if err := checkFlipped(mem, o, h, seg.path, &named); err != nil {
+					t.Fatalf("orderly %v, flip at offset %d of %s: %v", orderly, at, seg.path, err)
+				}
+				if err := vfs.Flip(mem, seg.path, bit); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
+		t.Logf("orderly %v: %d flips, %d named, the others changed nothing that is read", orderly, flips, named)
 	}
-	t.Logf("%d flips, %d named, the others changed nothing that is read", flips, named)
 }
 
 func checkFlipped(mem *vfs.Mem, o Options, h *history, path string, named *int) error {

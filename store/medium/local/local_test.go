@@ -67,6 +67,22 @@ func TestFolderFormat(t *testing.T) {
 	f(strings.Repeat("x", maxFormatFile+1), model.Unavailable, "too large")
 }
 
+func FuzzFolderFormat(f *testing.F) {
+	f.Add([]byte(`{"format":1,"note":"x"}`))
+	f.Add([]byte(`{"format":99}`))
+	f.Add([]byte(`{"format":1e400}`))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		mem := vfs.NewMem()
+		if err := vfs.WriteFile(mem, "/medium.json", content, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readFormat(mem, "/")
+		if err == nil && (got.Format < oldestFormat || got.Format > newestFormat) {
+			t.Fatalf("format %d is taken", got.Format)
+		}
+	})
+}
+
 func TestSegmentOfANewerFormatIsRefused(t *testing.T) {
 	mem := vfs.NewMem()
 	m, h := openTest(t, Options{FS: mem, Dir: "/m"}), newHistory()
