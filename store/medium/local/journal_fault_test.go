@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -605,6 +606,38 @@ func TestMissingSegment(t *testing.T) {
 	damage, err = m.Journals().Replay(context.Background(), "a", 15, func(medium.Position, []byte) error { return nil })
 	if err != nil || len(damage) != 0 {
 		t.Errorf("replay behind it: %+v, %v", damage, err)
+	}
+}
+
+// A file under the name of another segment is reported, and its entries do not come twice or in the wrong place.
+func TestRenamedSegment(t *testing.T) {
+	for _, name := range []uint64{10, 40} { // between others, and as the last one
+		mem := vfs.NewMem()
+		o := Options{FS: mem, Dir: "/m", SegmentBytes: 1000}
+		m, h := openTest(t, o), newHistory()
+		mustAppend(t, h, openJournal(t, m, "a"), "a", 30, 100)
+		m.Close()
+		b, err := vfs.ReadFile(mem, segmentPath("/m/journal/a", 8), 1<<20)
+		if err := errors.Join(err, vfs.WriteFile(mem, segmentPath("/m/journal/a", name), b, 0o640)); err != nil {
+			t.Fatal(err)
+		}
+		m = openTest(t, o)
+		check := func(want int) {
+			t.Helper()
+			var got []medium.Position
+			damage, err := m.Journals().Replay(context.Background(), "a", 0, func(at medium.Position, _ []byte) error { got = append(got, at); return nil })
+			if err != nil || len(got) != want || !slices.IsSorted(got) || len(damage) != 1 || !strings.Contains(damage[0].Problem, "renamed or copied it: by its header it is 00000000000000000008.log") {
+				t.Errorf("copied to %d: replay yields %v, %+v, %v", name, got, damage, err)
+			}
+		}
+		check(30)
+		list, err := m.Journals().List(context.Background())
+		if err != nil || len(list) != 1 || list[0].Next <= 30 {
+			t.Errorf("list %+v, %v", list, err)
+		}
+		mustAppend(t, h, openJournal(t, m, "a"), "a", 1, 100)
+		check(31)
+		m.Close()
 	}
 }
 

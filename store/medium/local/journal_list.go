@@ -141,5 +141,5 @@ func (s *journals) closedNext(seg segment) (uint64, bool) {
 		return 0, false
 	}
 	r, ok := parseRecordHeader(tail[:])
-	return r.sequence, ok && r.kind == closeRecord && r.mark == h.mark && r.sequence >= h.first
+	return r.sequence, ok && r.kind == closeRecord && r.mark == h.mark && r.sequence >= h.first && h.first == seg.first
 }

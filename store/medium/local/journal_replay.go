@@ -94,6 +94,9 @@ func (w *walker) run(segs []segment) error {
 }
 
 func (w *walker) segment(seg segment) error {
+	if seg.stray != 0 {
+		return w.misplaced(seg)
+	}
 	_, err := w.s.scanSegment(w.ctx, seg, w.record, func(bad stretch) error {
 		w.report(seg.path, bad, damageIn(seg, bad))
 		return nil
@@ -154,6 +157,20 @@ func (w *walker) report(path string, bad stretch, d medium.Damage) {
 	}
 	w.damage = append(w.damage, d)
 	w.pending++
+}
+
+// misplaced reports a file that is not what its name says: its entries would come in the wrong place, or twice.
+func (w *walker) misplaced(seg segment) error {
+	info, err := w.s.fsys.Stat(seg.path)
+	if err != nil {
+		return err
+	}
+	w.damage = append(w.damage, medium.Damage{
+		Where: seg.path, After: medium.Position(w.last), Bytes: info.Size(),
+		Problem: fmt.Sprintf("somebody has renamed or copied it: by its header it is %s; if that one is missing, give it this name back", segmentName(seg.stray)),
+	})
+	w.pending++
+	return nil
 }
 
 // exists says whether a file is there still: the oldest goes first, so that nothing is missing behind one that went meanwhile.

@@ -21,6 +21,8 @@ type segment struct {
 	prev     uint64
 	prevEnd  int64
 	headless bool
+	// stray is the first position of another segment, whose file has this one's name; 0 when all is well.
+	stray uint64
 	// counts is how many bytes of it count, 0 when nothing but the file itself tells.
 	counts int64
 }
@@ -95,6 +97,10 @@ func (s *journals) readSegmentHeader(dir string, first uint64) (segment, error) 
 		return seg, nil
 	case err != nil:
 		return seg, fmt.Errorf("%s: %w", seg.path, err)
+	}
+	if h.first != first { // somebody has renamed or copied it
+		seg.headless, seg.stray = true, h.first
+		return seg, nil
 	}
 	seg.prev, seg.prevEnd = h.prev, h.prevEnd
 	return seg, nil
@@ -181,7 +187,10 @@ func (s *journals) findEnd(ctx context.Context, last segment, onDamage func(stre
 	if err != nil {
 		return ending{}, res, journalDiskError(err)
 	}
-	next := res.next
+	next := max(res.next, last.first)
+	if last.stray != 0 {
+		next++ // its name is taken
+	}
 	if !res.closed && res.header.flags&lazySync != 0 {
 		next += unseen
 	}
