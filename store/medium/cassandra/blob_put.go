@@ -153,20 +153,14 @@ func fill(content io.Reader, b []byte) (n int, last bool, err error) {
 func (p *put) writePart(ctx context.Context, part int, buf []byte) error {
 	data := encodePart(p.info.put, part, buf)
 	chunk := part / chunkParts
-	r := request{table: p.info.table(), op: "insert"}
-	r.args = []any{p.info.put, chunk, part, data}
-	switch first := part%chunkParts == 0; {
-	case first && p.info.timed:
+	r := request{
+		table: p.info.table(), op: "insert",
+		cql:  "INSERT INTO blob_parts (put, chunk, part, data, name) VALUES (?, ?, ?, ?, ?)",
+		args: []any{p.info.put, chunk, part, data, p.intent.name},
+	}
+	if p.info.timed {
 		r.cql = "INSERT INTO blob_parts_expiring (put, chunk, part, data, name) VALUES (?, ?, ?, ?, ?) USING TTL ?"
-		r.args = append(r.args, p.intent.name, ttl(p.info.expires, partsMargin))
-	case first:
-		r.cql = "INSERT INTO blob_parts (put, chunk, part, data, name) VALUES (?, ?, ?, ?, ?)"
-		r.args = append(r.args, p.intent.name)
-	case p.info.timed:
-		r.cql = "INSERT INTO blob_parts_expiring (put, chunk, part, data) VALUES (?, ?, ?, ?) USING TTL ?"
 		r.args = append(r.args, ttl(p.info.expires, partsMargin))
-	default:
-		r.cql = "INSERT INTO blob_parts (put, chunk, part, data) VALUES (?, ?, ?, ?)"
 	}
 	err := p.bs.s.write(ctx, r)
 	if err == nil {

@@ -56,26 +56,25 @@ func (b *blob) part(ctx context.Context, i int) ([]byte, error) {
 	})
 }
 
-// fetch reads a part from one replica. Any will do, since parts never change and carry a checksum; when that one has
-// not got it, or has it damaged, a quorum is asked, and then each node by itself: one sound copy is enough.
+// fetch reads a part from one replica. Any will do, since parts never change and carry a checksum. When that one has it
+// damaged, the others are asked one by one, since one sound copy is enough; when it has not got it, a quorum.
 func (b *blob) fetch(ctx context.Context, i int) ([]byte, error) {
 	data, err := b.fetchFrom(ctx, i, request{consistency: gocql.LocalOne})
 	if err == nil || ctx.Err() != nil {
 		return data, err
 	}
 	b.bs.metrics.secondReads.Inc()
-	data, err = b.fetchFrom(ctx, i, request{})
-	switch {
-	case err == nil, ctx.Err() != nil:
-		return data, err
-	case errors.Is(err, medium.ErrNotFound):
-		return nil, b.absent(ctx, i)
-	case errors.Is(err, medium.ErrCorrupt):
+	if errors.Is(err, medium.ErrCorrupt) {
 		if sound, ok := b.fetchAnywhere(ctx, i); ok {
 			return sound, nil
 		}
+		return nil, err
 	}
-	return nil, err
+	data, err = b.fetchFrom(ctx, i, request{})
+	if errors.Is(err, medium.ErrNotFound) {
+		return nil, b.absent(ctx, i)
+	}
+	return data, err
 }
 
 // fetchFrom reads a part; ErrNotFound means that the row is not there.
@@ -104,7 +103,8 @@ var selectPart = map[bool]string{
 	true:  "SELECT data FROM blob_parts_expiring WHERE put = ? AND chunk = ? AND part = ?",
 }
 
-// fetchAnywhere looks for a sound copy when a quorum has settled on a damaged one.
+// fetchAnywhere looks for a sound copy on each node.
+// It does not ask a quorum, which would take either copy for the newer one, and might spread the damage.
 func (b *blob) fetchAnywhere(ctx context.Context, i int) ([]byte, bool) {
 	for _, h := range b.bs.s.db.GetHosts() {
 		var data raw

@@ -34,6 +34,7 @@ type journals struct {
 	lease   time.Duration
 	limits  journalLimits
 	metrics *journalMetrics
+	insert  func(context.Context, request) error // writes a row: session.write, but for tests
 
 	mu     sync.Mutex // guards what follows; no request is made under it
 	open   map[string]*journal
@@ -60,7 +61,7 @@ func openJournals(s *session) (*journals, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &journals{s: s, lease: defaultLease, limits: defaultJournalLimits, metrics: m, open: map[string]*journal{}}, nil
+	return &journals{s: s, lease: defaultLease, limits: defaultJournalLimits, metrics: m, insert: s.write, open: map[string]*journal{}}, nil
 }
 
 func (js *journals) trust() time.Duration { return js.lease * trustNumerator / trustDenominator }
@@ -245,7 +246,7 @@ func (js *journals) waitUntilFree(ctx context.Context, seen journalHead) error {
 	began := time.Now()
 	for seen.owner != "" && time.Since(began) < js.lease {
 		if err := pause(ctx, js.lease/20); err != nil {
-			return errors.Join(fmt.Errorf("%w by %s, or it was until a moment ago", medium.ErrInUse, seen.owner), err)
+			return errors.Join(fmt.Errorf("%w, %s, or was until a moment ago", medium.ErrInUse, seen.owner), err)
 		}
 		now, found, err := js.readHead(ctx, seen.name)
 		if err != nil {
@@ -255,7 +256,7 @@ func (js *journals) waitUntilFree(ctx context.Context, seen journalHead) error {
 			return nil // the change that follows sees to the rest
 		}
 		if now.epoch != seen.epoch || now.renewal != seen.renewal {
-			return fmt.Errorf("%w by %s", medium.ErrInUse, now.owner)
+			return fmt.Errorf("%w, %s", medium.ErrInUse, now.owner)
 		}
 	}
 	return nil

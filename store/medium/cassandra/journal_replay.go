@@ -340,7 +340,6 @@ func (r *replay) damaged(key rowKey, rows uint64, bytes int64, problem string) {
 	if rows > 1 {
 		where += fmt.Sprintf(" to %d", key.seq+rows-1)
 	}
-	r.js.s.log.Error("damage in a journal", "journal", r.head.name, "where", where, "problem", problem)
 	if r.behind || len(r.damage) >= maxDamage {
 		d := &r.damage[len(r.damage)-1]
 		d.Bytes += bytes

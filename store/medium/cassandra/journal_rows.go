@@ -170,12 +170,12 @@ func (d *decision) add(r storedRow, key rowKey) {
 	d.bytes += uint64(len(r.data))
 	row, err := decodeRow(key, r.data)
 	if err != nil || !row.fragment {
-		d.cut()
+		d.cut(r.seq)
 		d.take(r, row) // a damaged row counts, as damage: somebody may have been told that it is there
 		return
 	}
 	if row.off == 0 || row.off != d.pieces {
-		d.cut()
+		d.cut(r.seq)
 		d.piecesAt = r.seq
 	}
 	if row.off != d.pieces { // its beginning is missing, or lies before what was looked at
@@ -197,15 +197,15 @@ func (d *decision) take(r storedRow, row row) {
 // absent is told of the next row that is there.
 func (d *decision) absent(seq uint64) {
 	if seq > d.seen {
-		d.cut()
+		d.cut(d.seen)
 		d.abandonUndecided(d.seen, seq)
 	}
 }
 
-// cut gives up a large entry whose pieces are not all there.
-func (d *decision) cut() {
+// cut gives up a large entry whose pieces are not all there; there are some below to.
+func (d *decision) cut(to uint64) {
 	if d.pieces > 0 {
-		d.abandonUndecided(d.piecesAt, d.seen)
+		d.abandonUndecided(d.piecesAt, to)
 		d.pieces = 0
 	}
 }
@@ -228,7 +228,7 @@ func (d *decision) abandonUndecided(from, to uint64) {
 
 // end closes the list: what is abandoned at the end is simply not counted.
 func (d *decision) end() {
-	d.cut()
+	d.cut(d.seen)
 	d.rows = max(d.rows, d.watermark)
 	for n := len(d.abandoned); n > 0 && d.abandoned[n-1].from >= d.rows; n-- {
 		d.abandoned = d.abandoned[:n-1]

@@ -45,6 +45,7 @@ type journal struct {
 	acked     ackedRows
 	doubtful  bool // a row failed: what counts in the segment must be decided
 	hold      bool // nothing is sent: the segment is full or failed
+	midEntry  bool // but the other pieces of an entry that was begun: all are in one segment, where Replay looks for them
 
 	sign        time.Time // beginning of the last successful sign of life
 	unconfirmed []*appending
@@ -212,7 +213,7 @@ func (j *journal) addPieces(a *appending, at medium.Position, entry []byte, weig
 
 // sendLocked sends what may be sent.
 func (j *journal) sendLocked() {
-	for !j.hold && j.over == nil {
+	for (!j.hold || j.midEntry) && j.over == nil {
 		var r *outRow
 		switch {
 		case len(j.ready) > 0 && j.inFlight < j.js.limits.inFlight:
@@ -231,9 +232,11 @@ func (j *journal) sendLocked() {
 func (j *journal) send(r *outRow) {
 	key := rowKey{j.id, j.segment, j.seq}
 	r.watermark = j.acked.below
+	payload := len(r.buf) - maxRowHead
 	data := r.finish(key)
 	j.seq++
 	j.inFlight++
+	j.midEntry = r.fragment && r.off+uint64(payload) < r.total
 	j.sentLast = r.last
 	j.sentBytes += uint64(len(data))
 	if j.sentBytes >= j.js.limits.segmentBytes || j.seq >= j.js.limits.segmentRows {
@@ -255,7 +258,7 @@ func (r *outRow) finish(key rowKey) []byte {
 // write writes one row and tells those who wait for it.
 func (j *journal) write(key rowKey, r *outRow, data []byte) {
 	began := time.Now()
-	err := j.js.s.write(context.Background(), request{
+	err := j.js.insert(context.Background(), request{
 		table: "journal_rows", op: "insert", cql: "INSERT INTO journal_rows (id, segment, seq, data) VALUES (?, ?, ?, ?)",
 		args: []any{key.id, int64(key.segment), int64(key.seq), data},
 	})
