@@ -63,6 +63,7 @@ type frameKind uint8
 const (
 	journalFrames  frameKind = 1
 	documentFrames frameKind = 2
+	snapshotFrames frameKind = 3
 )
 
 func (k frameKind) String() string {
@@ -71,6 +72,8 @@ func (k frameKind) String() string {
 		return "a journal's segment"
 	case documentFrames:
 		return "a log of documents"
+	case snapshotFrames:
+		return "a snapshot of documents"
 	}
 	return fmt.Sprintf("a file of the unknown kind %d", uint8(k))
 }

@@ -6,13 +6,14 @@
 //	LOCK                  held by the process that has the medium open for writing
 //	journal/<name>/...    segments of journals (frame.go, journal.go)
 //	blob/...              blobs
-//	document/...          documents
+//	document/...          documents: a snapshot, and logs of what has changed since (documents.go)
 //	damaged/...           copies of bytes that were found damaged
 //
 // All access to files goes through internal/vfs, whose simulated disk cuts the power after every single operation in the tests.
 package local
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -56,6 +57,8 @@ type Options struct {
 	// QueueBytes bounds the entries of one journal that wait or are being written; 0 is 32 MiB, which is the most, and the largest entry
 	// always has room.
 	QueueBytes int64
+	// MaxDocumentBytes bounds all documents together, which are in memory; 0 is 256 MiB.
+	MaxDocumentBytes int64
 	// ReadOnly opens what is there, also beside a process that writes to it, and changes nothing on the disk: nothing is made, cut off
 	// or set aside. Writes are ErrReadOnly.
 	ReadOnly bool
@@ -96,6 +99,8 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("%w: Sync is %q, not %q or %q", errBadOption, o.Sync, SyncAlways, SyncInterval)
 	case o.SyncInterval < 0 || o.SyncInterval > maxSyncInterval:
 		return o, fmt.Errorf("%w: SyncInterval is %s, not between 0 and %s", errBadOption, o.SyncInterval, maxSyncInterval)
+	case o.MaxDocumentBytes < 0:
+		return o, fmt.Errorf("%w: MaxDocumentBytes is %d, which is below 0", errBadOption, o.MaxDocumentBytes)
 	case o.SegmentBytes < 0 || o.SegmentBytes > maxSegmentBytes:
 		return o, fmt.Errorf("%w: SegmentBytes is %d, not between 0 and %d", errBadOption, o.SegmentBytes, int64(maxSegmentBytes))
 	}
@@ -106,14 +111,19 @@ func (o Options) journals() journalOptions {
 	return journalOptions{sync: o.Sync, interval: o.SyncInterval, segmentBytes: o.SegmentBytes, queueBytes: o.QueueBytes, readOnly: o.ReadOnly}
 }
 
+func (o Options) documents() documentOptions {
+	return documentOptions{maxBytes: o.MaxDocumentBytes, readOnly: o.ReadOnly}
+}
+
 // Medium is an open folder.
 type Medium struct {
-	dir      string
-	lock     io.Closer // nil when opened for reading only
-	journals *journals
-	blobs    *blobs
-	closing  sync.Once
-	closeErr error // of the first Close
+	dir       string
+	lock      io.Closer // nil when opened for reading only
+	journals  *journals
+	blobs     *blobs
+	documents *documents
+	closing   sync.Once
+	closeErr  error // of the first Close
 }
 
 // Open opens the folder. ErrInUse: another process has it.
@@ -137,11 +147,16 @@ func open(o Options, log *slog.Logger, reg prometheus.Registerer) (*Medium, erro
 	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{Name: "hulotte_medium_free_bytes",
 		Help: "Bytes that can still be written to the file system of the local medium; -1 when that is not known."},
 		func() float64 { return freeBytes(o.FS, o.Dir) })
-	m.journals = openJournals(o.FS, o.Dir, o.journals(), newAside(o.FS, o.Dir), log, reg)
+	keep := newAside(o.FS, o.Dir)
+	m.journals = openJournals(o.FS, o.Dir, o.journals(), keep, log, reg)
 	var err error
 	m.blobs, err = openBlobs(o.FS, filepath.Join(o.Dir, "blob"), o.ReadOnly, log, reg)
 	if err != nil {
 		return nil, errors.Join(err, m.journals.close(), m.unlock())
+	}
+	m.documents, err = openDocuments(context.Background(), o.FS, o.Dir, o.documents(), keep, log, reg)
+	if err != nil {
+		return nil, errors.Join(err, m.journals.close(), m.blobs.close(), m.unlock())
 	}
 	return m, nil
 }
@@ -197,7 +212,7 @@ func (m *Medium) unlock() error {
 // Close closes the parts, and lets other processes have the folder.
 func (m *Medium) Close() error {
 	m.closing.Do(func() {
-		m.closeErr = errors.Join(m.journals.close(), m.blobs.close(), m.unlock())
+		m.closeErr = errors.Join(m.journals.close(), m.blobs.close(), m.documents.close(), m.unlock())
 	})
 	return m.closeErr
 }
@@ -207,6 +222,9 @@ func (m *Medium) Journals() medium.Journals { return m.journals }
 
 // Blobs returns the blobs of the folder.
 func (m *Medium) Blobs() medium.Blobs { return m.blobs }
+
+// Documents returns the documents of the folder.
+func (m *Medium) Documents() medium.Documents { return m.documents }
 
 const (
 	lockFile   = "LOCK"

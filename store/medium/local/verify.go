@@ -73,7 +73,7 @@ func (v *verification) leftover(fsys vfs.FS, path, area string, others bool) err
 func (m *Medium) Verify(ctx context.Context, found func(medium.Finding), progress func(medium.Summary)) (medium.Summary, error) {
 	v := newVerification(found, progress)
 	for _, step := range []func(context.Context, *verification) error{
-		m.verifyFolder, m.journals.verify, m.blobs.verify,
+		m.verifyFolder, m.journals.verify, m.blobs.verify, m.documents.verify,
 	} {
 		if err := step(ctx, v); err != nil {
 			return v.sum, fmt.Errorf("cannot verify the local medium in %s: %w", m.dir, err)
