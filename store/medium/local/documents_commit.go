@@ -125,7 +125,7 @@ func (d *documents) roomLocked(c *documentChange) error {
 	if c.growth <= 0 || d.bytes+d.reserved+c.growth <= d.o.maxBytes {
 		return nil
 	}
-	return fmt.Errorf("%w: all together have %d bytes, at most %d are allowed: delete some, or raise storage.medium.local.documents_size",
+	return fmt.Errorf("%w: all together have %d bytes, at most %d are allowed: delete some, or raise storage.medium.local.max_documents_size",
 		errDocumentsFull, d.bytes+d.reserved, d.o.maxBytes)
 }
 

@@ -248,7 +248,7 @@ func (l *documentLoader) apply(ctx context.Context, path string, r record) error
 	}
 	l.to.setLocked(name, &stored{version: r.sequence, value: value}, r.sequence)
 	if l.to.bytes > 2*l.d.o.maxBytes {
-		return fmt.Errorf("%w: those in %s have more than twice the %d bytes that are allowed: raise storage.medium.local.documents_size",
+		return fmt.Errorf("%w: those in %s have more than twice the %d bytes that are allowed: raise storage.medium.local.max_documents_size",
 			errDocumentsFull, l.d.dir, l.d.o.maxBytes)
 	}
 	return nil

@@ -280,7 +280,7 @@ func TestDocumentsHaveALimit(t *testing.T) {
 	a := putDocument(t, d, "k", "a", value, medium.Absent)
 	putDocument(t, d, "k", "b", value, medium.Absent)
 	_, err := d.Put(t.Context(), "k", "c", []byte(value), medium.Absent)
-	if model.KindOf(err) != model.Limit || !strings.Contains(err.Error(), "storage.medium.local.documents_size") {
+	if model.KindOf(err) != model.Limit || !strings.Contains(err.Error(), "storage.medium.local.max_documents_size") {
 		t.Errorf("error %v, want one of the kind limit that names the setting", err)
 	}
 	wantDocument(t, d, "k", "c", "")
@@ -382,12 +382,23 @@ func TestSnapshotsBoundTheLogs(t *testing.T) {
 }
 
 func TestFailedSyncHaltsDocuments(t *testing.T) {
+	for _, truncates := range []bool{true, false} {
+		testFailedSync(t, truncates)
+	}
+}
+
+// testFailedSync lets a sync fail, and, unless truncates, also the attempt to take back what was written.
+func testFailedSync(t *testing.T, truncates bool) {
 	mem := vfs.NewMem()
+	large := `"` + strings.Repeat("2", 3000) + `"` // over several sectors, so that cutting behind it does not bring it to the disk
 	disk := vfs.NewFaults(mem)
 	d := mustDocuments(t, disk, testMedium, documentOptions{})
 	v := putDocument(t, d, "k", "a", "1", medium.Absent)
 	disk.Add(vfs.Rule{Op: vfs.OpSync, Path: "*.log*", Times: 1, Err: syscall.EIO})
-	_, err := d.Put(t.Context(), "k", "a", []byte("2"), v)
+	if !truncates {
+		disk.Add(vfs.Rule{Op: vfs.OpTruncate, Err: syscall.EIO})
+	}
+	_, err := d.Put(t.Context(), "k", "a", []byte(large), v)
 	wantErr(t, err, medium.ErrUncertain)
 	wantErr(t, err, syscall.EIO)
 	wantDocument(t, d, "k", "a", "1")
@@ -402,8 +413,8 @@ func TestFailedSyncHaltsDocuments(t *testing.T) {
 		after := mem.Kill()
 		d := mustDocuments(t, after, testMedium, documentOptions{})
 		doc, err := d.Get(t.Context(), "k", "a")
-		if err != nil || string(doc.Value) != "1" && string(doc.Value) != "2" {
-			t.Fatalf("after the restart it is %q, %v", doc.Value, err)
+		if err != nil || string(doc.Value) != "1" && string(doc.Value) != large {
+			t.Fatalf("after the restart it is %.20q, %v", doc.Value, err)
 		}
 		again := mustDocuments(t, after.Crash(seed), testMedium, documentOptions{})
 		wantDocument(t, again, "k", "a", string(doc.Value))

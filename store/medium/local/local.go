@@ -9,6 +9,10 @@
 //	document/...          documents: a snapshot, and logs of what has changed since (documents.go)
 //	damaged/...           copies of bytes that were found damaged
 //
+// Journals and the logs of documents share one framing (frame.go). Documents are not in an embedded database such as bbolt: it has no
+// checksums on its data and panics on damage, its file cannot lie on a simulated disk, and each of its writes costs two
+// syncs of its own; see documents.go.
+//
 // All access to files goes through internal/vfs, whose simulated disk cuts the power after every single operation in the tests.
 package local
 
