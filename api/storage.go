@@ -40,9 +40,8 @@ type Download struct {
 	ID   string // of the run
 	Name string // for whoever saves it
 	Type string // media type
-	// Write makes it. It is called once, unless Cancel is.
-	Write  func(w io.Writer) error
-	Cancel func()
+	// Write makes it. It is called once.
+	Write func(w io.Writer) error
 }
 
 func (a *api) storageRoutes() []route {

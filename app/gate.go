@@ -11,6 +11,8 @@ import (
 // everything else through while the parts behind it are up.
 type gate struct {
 	mux *http.ServeMux
+	// degraded says what does not work while requests are answered, "" when all does. It is set before the gate opens.
+	degraded func() string
 
 	mu      sync.Mutex
 	closed  string       // why nothing gets through, "" while the gate is open; guarded by mu
@@ -29,7 +31,7 @@ const (
 func isProbe(path string) bool { return path == healthyPath || path == readyPath }
 
 func newGate() *gate {
-	g := &gate{mux: http.NewServeMux(), closed: "starting", handler: http.NotFoundHandler()}
+	g := &gate{mux: http.NewServeMux(), degraded: func() string { return "" }, closed: "starting", handler: http.NotFoundHandler()}
 	g.mux.HandleFunc("GET "+healthyPath, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "Hulotte is healthy.")
 	})
@@ -101,12 +103,22 @@ func (g *gate) leave() {
 	}
 }
 
-func (g *gate) ready(w http.ResponseWriter, _ *http.Request) {
+// ready tells whether requests are answered. What does not work meanwhile is told as well, and with ?strict=1
+// counts as not being ready: for those who would rather send no more requests then.
+func (g *gate) ready(w http.ResponseWriter, r *http.Request) {
 	if why := g.why(); why != "" {
 		notReady(w, why)
 		return
 	}
+	degraded := g.degraded()
+	if degraded != "" && r.URL.Query().Has("strict") {
+		notReady(w, degraded)
+		return
+	}
 	fmt.Fprintln(w, "Hulotte is ready.")
+	if degraded != "" {
+		fmt.Fprintln(w, "But "+degraded)
+	}
 }
 
 func (g *gate) pass(w http.ResponseWriter, r *http.Request) {

@@ -27,6 +27,11 @@ func TestGate(t *testing.T) {
 	g.open()
 	f(readyPath, 200, "ready")
 	f("/x", http.StatusTeapot, "")
+	f(readyPath+"?strict", 200, "ready")
+	g.degraded = func() string { return "something does not work" }
+	f(readyPath, 200, "something does not work")
+	f(readyPath+"?strict=1", 503, "something does not work")
+	f("/x", http.StatusTeapot, "")
 	g.close("stopping")
 	f(healthyPath, 200, "healthy")
 	f(readyPath, 503, "stopping")

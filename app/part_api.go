@@ -31,6 +31,9 @@ func (a *App) startAPI(context.Context) (stopFunc, error) {
 func (a *App) drain(ctx context.Context) error {
 	a.gate.close("stopping")
 	a.made.server.EndStreams()
+	if a.made.keeper != nil { // an agent has none
+		a.made.keeper.Close()
+	}
 	return a.gate.wait(ctx)
 }
 
@@ -49,6 +52,7 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		UI:             ui,
 		Hosts:          a.hosts(),
 		Live:           m.live,
+		Storage:        a.storage(),
 		ConfigText:     func() string { return a.config.get().Scrape.String() },
 		Flags:          a.flags,
 		Build:          a.buildInfo(),
@@ -67,11 +71,14 @@ func (a *App) prometheus() *promconfig.Config { return a.config.get().Scrape.Pro
 
 // notifications are what an administrator should act on.
 func (a *App) notifications() []api.Notification {
-	when, err := a.reloads.failure()
-	if err == nil {
-		return nil
+	var out []api.Notification
+	if when, err := a.reloads.failure(); err != nil {
+		out = append(out, api.Notification{Text: "The configuration could not be reloaded, the old one stays in force: " + err.Error(), Date: when, Active: true})
 	}
-	return []api.Notification{{Text: "The configuration could not be reloaded, the old one stays in force: " + err.Error(), Date: when, Active: true}}
+	if h := a.made.medium.health(); !h.Healthy {
+		out = append(out, api.Notification{Text: "The medium does not work: " + h.Problem, Date: h.Since, Active: true})
+	}
+	return out
 }
 
 // flags answers status/flags.

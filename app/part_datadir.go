@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
 
 	"github.com/hulotte-dev/hulotte/internal/lockfile"
+	"github.com/hulotte-dev/hulotte/store/upkeep"
 )
 
 func (a *App) startDataDir(context.Context) (stopFunc, error) {
@@ -14,6 +16,9 @@ func (a *App) startDataDir(context.Context) (stopFunc, error) {
 	lock, err := lockfile.Acquire(dir)
 	if err != nil {
 		return nil, err
+	}
+	if err := upkeep.CheckDataDir(dir); err != nil {
+		return nil, errors.Join(err, lock.Release())
 	}
 	return func(context.Context) error { return lock.Release() }, nil
 }

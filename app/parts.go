@@ -3,6 +3,7 @@ package app
 import (
 	"time"
 
+	"github.com/hulotte-dev/hulotte/cluster"
 	"github.com/hulotte-dev/hulotte/collect/container"
 	"github.com/hulotte-dev/hulotte/collect/gather"
 	"github.com/hulotte-dev/hulotte/collect/process"
@@ -14,6 +15,7 @@ import (
 	"github.com/hulotte-dev/hulotte/rule"
 	"github.com/hulotte-dev/hulotte/store"
 	"github.com/hulotte-dev/hulotte/store/series"
+	"github.com/hulotte-dev/hulotte/store/upkeep"
 	"github.com/prometheus/prometheus/storage"
 )
 
@@ -34,6 +36,7 @@ func (a *App) parts() []part {
 	return []part{
 		{name: "data folder", start: a.startDataDir, stopTimeout: time.Second},
 		{name: "listener", start: a.startListener, stopTimeout: 5 * time.Second, reload: a.reloadListener},
+		{name: "medium", start: a.startMedium, stopTimeout: mediumStopTimeout},
 		{name: "store", start: a.startStore, stopTimeout: storeStopTimeout},
 		{name: "remote write", start: a.startRemoteWrite, stopTimeout: time.Second, reload: a.reloadRemoteWrite},
 		{name: "query", start: a.startQuery, stopTimeout: 5 * time.Second},
@@ -49,9 +52,15 @@ func (a *App) parts() []part {
 // on its way to them, and stays below the 90 s after which service managers kill.
 const storeStopTimeout = 80 * time.Second
 
+// mediumStopTimeout has room for one request to a cluster that is slow.
+const mediumStopTimeout = 30 * time.Second
+
 // made is what the parts have made. A part may use what stands above it in the list.
 type made struct {
 	server *httpserver.Server
+	medium *mediumLink
+	member *cluster.Member      // of the nodes on the medium
+	keeper *upkeep.Keeper       // of verifies and backups
 	sink   storage.AppendableV2 // where what is collected goes: into the store, or to the server
 	store  *series.DB
 	local  store.Series // of the default tenant, where this process's own data goes

@@ -30,6 +30,7 @@ type LocalMedium struct {
 	Sync         string
 	SyncInterval time.Duration
 	SegmentSize  int64 // bytes
+	MaxDocuments int64 // bytes
 }
 
 // When a local medium acknowledges a write.
@@ -73,6 +74,8 @@ func mediumKeys(m *Medium) []Key {
 			Doc: "The longest time between a write and its sync when `storage.medium.local.sync` is `interval`."},
 		{Path: "storage.medium.local.segment_size", value: size(&l.SegmentSize, 1<<20, 1<<32), Default: "64MiB",
 			Doc: "The size at which a journal begins a new file. Room comes back in whole files."},
+		{Path: "storage.medium.local.max_documents_size", value: size(&l.MaxDocuments, 1<<20, 1<<40), Default: "256MiB",
+			Doc: "The most that all documents together may be; they are in memory, too."},
 		{Path: "storage.medium.cassandra.addresses", value: list(&c.Addresses),
 			Doc: "Hosts of the cluster to begin with, as `host` or `host:port` (9042 without one); the others are found through them. Name two or three, so that one of them may be away at a start."},
 		{Path: "storage.medium.cassandra.keyspace", value: keyspace(&c.Keyspace), Default: "hulotte",
@@ -149,6 +152,9 @@ const cassandraKey = "storage.medium.cassandra."
 
 func (c *Config) validateMedium(fail func(key, text string)) {
 	m := c.Storage.Medium
+	if m.Local.SyncInterval > time.Minute {
+		fail("storage.medium.local.sync_interval", formatDuration(m.Local.SyncInterval)+" is more than 1m, which a power cut could take back")
+	}
 	if m.Type == MediumCassandra && len(m.Cassandra.Addresses) == 0 {
 		fail(cassandraKey+"addresses", "is not set, but storage.medium.type is cassandra: name hosts of the cluster, such as [db-1.example.org, db-2.example.org]")
 	}

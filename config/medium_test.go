@@ -23,6 +23,7 @@ func TestMediumRefuses(t *testing.T) {
 	}
 	f("{type: s3}", "storage.medium.type", "local, cassandra")
 	f("{local: {sync: never}}", "storage.medium.local.sync", "always, interval")
+	f("{local: {sync_interval: 2m}}", "storage.medium.local.sync_interval", "more than 1m")
 	f("{type: cassandra}", "storage.medium.cassandra.addresses", "db-1.example.org")
 	f("{cassandra: {addresses: ['a:b']}}", "addresses", "db-1.example.org:9042")
 	f("{cassandra: {addresses: ['http://a']}}", "addresses", "is not a host")

@@ -54,16 +54,22 @@ func TestAcknowledgedSamplesSurviveKill(t *testing.T) {
 	t.Logf("%d samples were acknowledged before %d kills, and all are there", acked.total(), crashKills)
 }
 
-// crashSender sends requests until one fails.
+// crashSender sends requests until one fails or stop is closed.
 type crashSender struct {
 	url       string
 	round, id int
 	acked     *ackedSamples
+	stop      <-chan struct{} // nil: never
 }
 
 func (s *crashSender) run() {
 	base := time.Now().UnixMilli()
 	for n := int64(0); ; n++ {
+		select {
+		case <-s.stop:
+			return
+		default:
+		}
 		req := &prompb.WriteRequest{}
 		var sent []ackedSample
 		for i := range crashSeries {

@@ -60,6 +60,12 @@ func TestHelpGolden(t *testing.T) {
 	f("help-config-check", "config", "check", "--help")
 	f("help-config", "help", "config")
 	f("help-config-show", "config", "show", "--help")
+	f("help-storage", "storage", "--help")
+	f("help-storage-verify", "storage", "verify", "--help")
+	f("help-storage-copy", "storage", "copy", "--help")
+	f("help-storage-info", "storage", "info", "--help")
+	f("help-backup", "backup", "--help")
+	f("help-restore", "restore", "--help")
 	f("help-version", "version", "--help")
 }
 

@@ -37,7 +37,7 @@ func root() *command {
 	server := f.runCommand("hulotte server", config.ServerRole)
 	server.summary = "Receive, scrape, keep and show, without collecting from this host."
 	server.examples = []string{"hulotte server --config /etc/hulotte/hulotte.yml"}
-	c.subs = []*command{agent, server, queryCommand(), configCommand(f), versionCommand()}
+	c.subs = []*command{agent, server, queryCommand(), storageCommand(f), backupCommand(f), restoreCommand(f), configCommand(f), versionCommand()}
 	return c
 }
 
@@ -57,6 +57,15 @@ func (f *settings) declare(fs *flag.FlagSet) {
 	f.key(fs, "prometheus.config", "prometheus.config", "prometheus.yml `FILE` that is taken as it is")
 	f.key(fs, "log.level", "log.level", "least `LEVEL` that is logged: debug, info, warn or error")
 	f.key(fs, "log.format", "log.format", "`FORMAT` of the log: auto, text or json")
+}
+
+// declareStorage declares what commands about the data folder need.
+func (f *settings) declareStorage(fs *flag.FlagSet) {
+	fs.Func("config", "configuration `FILE`; else ./hulotte.yml or /etc/hulotte/hulotte.yml when there is one", func(s string) error {
+		f.file = s
+		return nil
+	})
+	f.key(fs, "data-dir", "data_dir", "`DIR` that holds everything that is kept")
 }
 
 func (f *settings) key(fs *flag.FlagSet, name, key, usage string) {

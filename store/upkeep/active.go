@@ -77,6 +77,13 @@ func (a *Active) Found(f medium.Finding) {
 	a.send(Event{Type: Found, Finding: &f})
 }
 
+// foundMore notes that so many more things are wrong.
+func (a *Active) foundMore(n int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.run.FindingsTotal += max(0, n)
+}
+
 // cut shortens a text that may come from a damaged disk, and makes it UTF-8.
 func cut(s string, most int) string {
 	s = strings.ToValidUTF8(s, "\ufffd")
