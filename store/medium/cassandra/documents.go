@@ -48,6 +48,8 @@ type kind struct {
 	queue   []*change
 	writing bool // a goroutine is working on the queue
 	watch   *kindWatch
+	// abandoned are changes in a transaction whose callers have left, by key.
+	abandoned map[string]*change
 
 	room chan struct{} // bounds the queue
 }
@@ -138,7 +140,7 @@ func (d *documents) get(ctx context.Context, kindName, key string) (medium.Docum
 	}
 	defer d.session.leave()
 	k := d.kind(kindName)
-	if err := d.clearDoubt(ctx, k); err != nil {
+	if err := errors.Join(k.await(ctx, key), d.clearDoubt(ctx, k)); err != nil {
 		return doc, err
 	}
 	var h head

@@ -56,7 +56,7 @@ func (d *documents) commit(ctx context.Context, k *kind, group []*change) {
 		k.mu.Unlock()
 	}
 	for _, change := range c.left {
-		change.done <- answer{err: err}
+		k.answer(change, answer{err: err})
 	}
 }
 
@@ -64,7 +64,7 @@ func (d *documents) commit(ctx context.Context, k *kind, group []*change) {
 func (c *commit) attempt(ctx context.Context) (*gocql.HostInfo, error) {
 	for refusals := 0; len(c.left) > 0; refusals++ {
 		if refusals > 1 && !sleep(ctx, rand.N(time.Duration(refusals)*2*time.Millisecond)) {
-			return nil, context.Cause(ctx)
+			return nil, &ownError{fmt.Errorf("%w: table documents, kind %q: %d times other processes were first to change it", errUnavailable, c.kind.name, refusals)}
 		}
 		if host, err := c.prepare(ctx); err != nil {
 			return host, err
@@ -254,7 +254,7 @@ func (c *commit) recognize(ctx context.Context, r reply) (ours bool, err error) 
 // succeed answers all changes of the transaction. now is the kind's head, which may be newer than the transaction.
 func (c *commit) succeed(now head) {
 	for i, change := range c.left {
-		change.done <- answer{version: c.version(i)}
+		c.kind.answer(change, answer{version: c.version(i)})
 	}
 	c.left = nil
 	c.sent = false
@@ -273,7 +273,7 @@ func (c *commit) refuse(r reply) bool {
 	var left []*change
 	for _, change := range c.left {
 		if r.docs[change.key] != change.expected {
-			change.done <- answer{err: medium.ErrConflict}
+			c.kind.answer(change, answer{err: medium.ErrConflict})
 			continue
 		}
 		left = append(left, change)

@@ -3,7 +3,6 @@ package cassandra
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/hulotte-dev/hulotte/store/medium"
 )
@@ -14,7 +13,7 @@ func TestAnswerLost(t *testing.T) {
 	d, other := open(t, nil).documents, open(t, nil).documents
 	begin := func(kindName, key, value string, expected medium.Version) (*commit, *change) {
 		t.Helper()
-		ch := &change{key: key, value: []byte(value), expected: expected, queued: time.Now(), done: make(chan answer, 1)}
+		ch := newChange(key, []byte(value), expected)
 		c := &commit{documents: d, session: d.session, kind: d.kind(kindName), left: []*change{ch}}
 		_, err := c.prepare(ctx)
 		check(t, err)
@@ -35,7 +34,7 @@ func TestAnswerLost(t *testing.T) {
 		_, err := c.attempt(ctx)
 		var own *ownError
 		if errors.As(err, &own) {
-			ch.done <- answer{err: own.error}
+			c.kind.answer(ch, answer{err: own.error})
 		} else {
 			check(t, err)
 		}

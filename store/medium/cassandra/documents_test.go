@@ -86,6 +86,37 @@ func TestProcessesShareKind(t *testing.T) {
 	sound(t, media[0].documents, kind)
 }
 
+// TestCallerLeaves: a caller that leaves while its change is on its way is told that the outcome is open, and reading tells it.
+func TestCallerLeaves(t *testing.T) {
+	d := open(t, nil).documents
+	kind := kindName(t)
+	for round := range 20 {
+		// Between "not yet in a transaction" and "done", as the rounds go.
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(round)*time.Millisecond)
+		key, value := strconv.Itoa(round), []byte(strconv.Itoa(round))
+		_, err := d.Put(ctx, kind, key, value, medium.Absent)
+		cancel()
+		_, missing := d.Get(t.Context(), kind, key)
+		if missing != nil && !errors.Is(missing, medium.ErrNotFound) {
+			t.Fatal(missing)
+		}
+		switch {
+		case err == nil && missing != nil:
+			t.Errorf("document %s is not there after it was acknowledged", key)
+		case err != nil && !errors.Is(err, context.DeadlineExceeded):
+			t.Errorf("the caller left, and the error is %v", err)
+		case err != nil && !errors.Is(err, medium.ErrUncertain) && missing == nil:
+			t.Errorf("document %s is there, though the error leaves nothing open: %v", key, err)
+		}
+		if missing == nil {
+			continue
+		}
+		// What is not there when it is read does not come later.
+		_, err = d.Put(t.Context(), kind, key, value, medium.Absent)
+		check(t, err)
+	}
+}
+
 // sound verifies all documents and wants nothing found of this kind.
 func sound(t testing.TB, d *documents, kind string) {
 	t.Helper()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/hulotte-dev/hulotte/store/medium"
@@ -18,11 +19,29 @@ type change struct {
 	queued   time.Time
 	picked   bool        // a transaction may have it; guarded by kind.mu
 	done     chan answer // has room for the one answer
+
+	// settled is closed with the answer, for those who read a document whose writer did not wait for it.
+	settled chan struct{}
+}
+
+func newChange(key string, value []byte, expected medium.Version) *change {
+	return &change{key: key, value: value, expected: expected, queued: time.Now(), done: make(chan answer, 1), settled: make(chan struct{})}
 }
 
 type answer struct {
 	version medium.Version
 	err     error
+}
+
+// answer tells the caller of c what became of it, and those who read the document if the caller has left.
+func (k *kind) answer(c *change, a answer) {
+	c.done <- a
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	close(c.settled)
+	if k.abandoned[c.key] == c {
+		delete(k.abandoned, c.key)
+	}
 }
 
 const (
@@ -38,7 +57,7 @@ func (d *documents) Put(ctx context.Context, kindName, key string, value []byte,
 	var v medium.Version
 	if err == nil {
 		// The value is the caller's again when Put returns, which may be before the transaction ends.
-		v, err = d.change(ctx, kindName, &change{key: key, value: append(make([]byte, 0, len(value)), value...), expected: expected})
+		v, err = d.change(ctx, kindName, newChange(key, append(make([]byte, 0, len(value)), value...), expected))
 	}
 	if err != nil {
 		return 0, fmt.Errorf("cannot write document %s %q: %w", kindName, key, err)
@@ -53,7 +72,7 @@ func (d *documents) Delete(ctx context.Context, kindName, key string, expected m
 		err = medium.ErrConflict
 	}
 	if err == nil {
-		_, err = d.change(ctx, kindName, &change{key: key, expected: expected})
+		_, err = d.change(ctx, kindName, newChange(key, nil, expected))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot delete document %s %q: %w", kindName, key, err)
@@ -70,7 +89,9 @@ func (d *documents) change(ctx context.Context, kindName string, c *change) (med
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
 	}
-	c.queued, c.done = time.Now(), make(chan answer, 1)
+	if c.expected > math.MaxInt64 {
+		return 0, medium.ErrConflict // the column has no such versions
+	}
 	k := d.kind(kindName)
 	patience := time.NewTimer(d.session.opts.GiveUpAfter)
 	defer patience.Stop()
@@ -91,6 +112,7 @@ func (d *documents) change(ctx context.Context, kindName string, c *change) (med
 			if k.withdraw(c) {
 				return 0, context.Cause(ctx)
 			}
+			k.abandon(c)
 			return 0, errors.Join(context.Cause(ctx), medium.ErrUncertain)
 		case <-patience.C:
 			if k.withdraw(c) {
@@ -131,6 +153,37 @@ func (k *kind) withdraw(c *change) bool {
 		}
 	}
 	return !c.picked
+}
+
+// abandon has the reads of the document wait for c, whose caller was told that reading tells what became of it.
+func (k *kind) abandon(c *change) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	select {
+	case <-c.settled:
+		return
+	default:
+	}
+	if k.abandoned == nil {
+		k.abandoned = map[string]*change{}
+	}
+	k.abandoned[c.key] = c
+}
+
+// await waits for an abandoned change of the document.
+func (k *kind) await(ctx context.Context, key string) error {
+	k.mu.Lock()
+	c := k.abandoned[key]
+	k.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	select {
+	case <-c.settled:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // next takes the changes of the next transaction from the queue, in order, each document once. nil is an empty queue, and ends the work.

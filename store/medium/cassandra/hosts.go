@@ -53,7 +53,7 @@ func (p *hostPolicy) Pick(statement gocql.ExecutableStatement) gocql.NextHost {
 			switch {
 			case h == nil:
 				exhausted = true
-			case p.avoided(h.Info().HostID()):
+			case p.avoided(h.Info().HostID(), statement == nil || statement.IsIdempotent()):
 				last = append(last, h)
 			default:
 				return h
@@ -68,8 +68,10 @@ func (p *hostPolicy) Pick(statement gocql.ExecutableStatement) gocql.NextHost {
 	}
 }
 
-// avoided says whether a node comes last. When its time is over it says no once, and the rest waits for the outcome of that one.
-func (p *hostPolicy) avoided(id string) bool {
+// avoided says whether a node comes last. When its time is over it says no once, and the rest waits for the outcome of
+// that one. That is a repeatable request, which is sent to another node as well when this one takes long; the others are not
+// risked before.
+func (p *hostPolicy) avoided(id string, repeatable bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	until, ok := p.slow[id]
@@ -77,7 +79,7 @@ func (p *hostPolicy) avoided(id string) bool {
 		return false
 	}
 	now := p.now()
-	if now.Before(until) {
+	if now.Before(until) || !repeatable && now.Before(until.Add(avoidFor)) {
 		return true
 	}
 	p.slow[id] = now.Add(avoidFor)

@@ -33,6 +33,11 @@ type picked struct{ host *gocql.HostInfo }
 func (p picked) Info() *gocql.HostInfo { return p.host }
 func (p picked) Mark(error)            {}
 
+// transactionStatement may not be sent twice.
+type transactionStatement struct{ gocql.ExecutableStatement }
+
+func (transactionStatement) IsIdempotent() bool { return false }
+
 func TestHostOrder(t *testing.T) {
 	now := time.Unix(1000, 0)
 	var hosts []*gocql.HostInfo
@@ -67,6 +72,9 @@ func TestHostOrder(t *testing.T) {
 	ended(1, &gocql.RequestErrUnavailable{}, time.Millisecond) // a node that answers works
 	f(1, 2, 0)
 	now = now.Add(avoidFor)
+	if h := p.Pick(transactionStatement{})(); h.Info() != hosts[1] {
+		t.Error("a transaction is the first to try a node again that did not answer")
+	}
 	f(0, 1, 2) // one request tries it again
 	f(1, 2, 0) // and the others wait for its outcome
 	ended(0, nil, time.Millisecond)
