@@ -40,7 +40,13 @@ func TestAcknowledgedSamplesSurviveKill(t *testing.T) {
 			s := &crashSender{url: p.URL, round: round, id: id, acked: acked}
 			senders.Go(func() { s.run() })
 		}
-		time.Sleep(30*time.Millisecond + rand.N(90*time.Millisecond))
+		harness.Eventually(t, 30*time.Second, func() error { // a busy machine needs longer for the first one
+			if acked.of(round) == 0 {
+				return errors.New("nothing is acknowledged yet")
+			}
+			return nil
+		})
+		time.Sleep(rand.N(90 * time.Millisecond))
 		p.Kill()
 		senders.Wait()
 		if acked.of(round) == 0 {
