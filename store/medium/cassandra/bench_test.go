@@ -1,113 +1,177 @@
 package cassandra
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"strconv"
+	"math/rand/v2"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"github.com/hulotte-dev/hulotte/store/medium"
 )
 
-// BenchmarkDocuments compares changes of documents with what the driver and the cluster can do at best: a loop of bare lightweight
-// transactions, each on a row that it knows. Both take turns, so that a busy machine slows both; the ratio is what counts.
-func BenchmarkDocuments(b *testing.B) {
-	m := open(b, nil)
-	createTable(b, m.session, `CREATE TABLE IF NOT EXISTS bare (p text, c text, version bigint, value blob, PRIMARY KEY (p, c))`)
-	value := []byte(`{"holder":"node-1","until":"2026-11-22T21:00:00Z"}`)
-	run := func(name string, writers int, kindOf, keyOf func(w int) string) {
-		b.Run(name, func(b *testing.B) {
-			ctx := b.Context()
-			prefix := fmt.Sprintf("bench-%d-", time.Now().UnixNano())
-			versions, bare := make([]medium.Version, writers), make([]int64, writers)
-			documents := func(w int) error {
-				var err error
-				versions[w], err = m.documents.Put(ctx, prefix+kindOf(w), keyOf(w), value, versions[w])
-				return err
-			}
-			driver := func(w int) error { return bareCAS(ctx, m.session, prefix+kindOf(w), keyOf(w), value, &bare[w]) }
-			var ours, theirs time.Duration
-			n := 0
-			for b.Loop() {
-				const each = 5
-				theirs += together(b, writers, each, driver)
-				ours += together(b, writers, each, documents)
-				n += writers * each
-			}
-			b.ReportMetric(float64(n)/ours.Seconds(), "CAS/s")
-			b.ReportMetric(float64(n)/theirs.Seconds(), "bare-CAS/s")
-			b.ReportMetric(theirs.Seconds()/ours.Seconds(), "ratio")
-		})
-	}
-	one := func(int) string { return "k" }
-	run("1 writer", 1, one, one)
-	run("16 writers one kind", 16, one, strconv.Itoa)
-	run("16 writers 16 kinds", 16, strconv.Itoa, one)
-}
+// The benchmarks stand in pairs: what this package does, and the driver alone, with plain prepared statements for as many bytes at
+// the same consistency with the same concurrency, on the same cluster in the same run.
+//
+//	go test -run '^$' -bench . -benchtime 3s ./store/medium/cassandra
 
-// bareCAS is one lightweight transaction of the driver alone. A transaction that loses against others on its partition is done again.
-func bareCAS(ctx context.Context, s *session, p, c string, value []byte, version *int64) error {
-	var expected any
-	if *version > 0 {
-		expected = *version
-	}
-	for {
-		row := map[string]any{}
-		applied, err := s.db.Query(`UPDATE bare SET version = ?, value = ? WHERE p = ? AND c = ? IF version = ?`, *version+1, value, p, c, expected).MapScanCASContext(ctx, row)
-		switch {
-		case err != nil && judge(err, true).again:
-		case err != nil:
-			return err
-		default:
-			if !applied && row["version"] != *version+1 {
-				return fmt.Errorf("refused: %v", row)
-			}
-			*version++
-			return nil
-		}
-	}
-}
-
-// together has every writer do n changes and returns how long all took.
-func together(b *testing.B, writers, n int, change func(w int) error) time.Duration {
-	begun := time.Now()
-	var all sync.WaitGroup
-	for w := range writers {
-		all.Go(func() {
-			for range n {
-				if err := change(w); err != nil {
+// measure runs do b.N times on so many goroutines, and reports bytes and processor time of this process; each do handles size bytes.
+func measure(b *testing.B, workers, size int, do func(i int) error) {
+	b.Helper()
+	var next atomic.Int64
+	var work sync.WaitGroup
+	b.SetBytes(int64(size))
+	before := processorTime()
+	b.ResetTimer()
+	for range workers {
+		work.Go(func() {
+			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+				if err := do(int(i)); err != nil {
 					b.Error(err)
 					return
 				}
 			}
 		})
 	}
-	all.Wait()
-	return time.Since(begun)
+	work.Wait()
+	b.StopTimer()
+	mb := float64(b.N) * float64(size) / 1e6
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
+	b.ReportMetric((processorTime()-before).Seconds()*1000/mb, "cpu-ms/MB")
 }
 
-// BenchmarkReads compares reading a document at quorum, as Get does, with a serial read.
-func BenchmarkReads(b *testing.B) {
-	m := open(b, nil)
-	kind := fmt.Sprintf("bench-%d", time.Now().UnixNano())
-	_, err := m.documents.Put(b.Context(), kind, "a", []byte("{}"), medium.Absent)
-	check(b, err)
-	k := m.documents.kind(kind)
-	var quorum, serial time.Duration
-	n := 0
-	for b.Loop() {
-		begun := time.Now()
-		_, err := m.documents.readHead(b.Context(), k, false)
-		check(b, err)
-		quorum += time.Since(begun)
-		begun = time.Now()
-		_, err = m.documents.readHead(b.Context(), k, true)
-		check(b, err)
-		serial += time.Since(begun)
-		n++
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func noise(n int) []byte {
+	p := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(p)
+	return p
+}
+
+func BenchmarkJournal(b *testing.B) {
+	m := open(b, inSoundKeyspace)
+	check(b, m.session.db.Query("CREATE TABLE IF NOT EXISTS bench_rows (id uuid, segment bigint, seq bigint, data blob, PRIMARY KEY ((id, segment), seq))").Exec())
+	for _, c := range []struct{ writers, size int }{{1, 1 << 10}, {16, 1 << 10}, {256, 1 << 10}, {16, 64 << 10}} {
+		name := fmt.Sprintf("%d_writers_of_%d_bytes/", c.writers, c.size)
+		data := noise(c.size)
+		b.Run(name+"journal", func(b *testing.B) {
+			j, err := m.Journals().Open(b.Context(), "bench", medium.JournalOptions{})
+			check(b, err)
+			measure(b, c.writers, c.size, func(int) error {
+				_, err := j.Append(context.Background(), data)
+				return err
+			})
+			check(b, j.Truncate(b.Context(), 1<<62))
+			check(b, j.Close())
+		})
+		b.Run(name+"driver", func(b *testing.B) { benchInserts(b, m, c.writers, data) })
 	}
-	b.ReportMetric(float64(quorum.Microseconds())/float64(n), "us/quorum-read")
-	b.ReportMetric(float64(serial.Microseconds())/float64(n), "us/serial-read")
+	b.Run("16_writers_of_a_full_row/driver", func(b *testing.B) { benchInserts(b, m, 16, noise(maxRowPayload)) })
+}
+
+func benchInserts(b *testing.B, m *Medium, writers int, data []byte) {
+	id := gocql.MustRandomUUID()
+	measure(b, writers, len(data), func(i int) error {
+		return m.session.db.Query("INSERT INTO bench_rows (id, segment, seq, data) VALUES (?, ?, ?, ?)", id, int64(i>>7), int64(i), data).
+			Consistency(gocql.LocalQuorum).Exec()
+	})
+	check(b, m.session.db.Query("TRUNCATE bench_rows").Exec())
+}
+
+const benchBlob = 32 << 20
+
+func BenchmarkBlobPut(b *testing.B) {
+	m := open(b, inSoundKeyspace)
+	data := noise(benchBlob)
+	put := 0
+	b.Run("blobs", func(b *testing.B) {
+		measure(b, 1, benchBlob, func(int) error {
+			put++
+			_, err := m.Blobs().Put(b.Context(), fmt.Sprintf("bench/%d", put), bytes.NewReader(data), medium.PutOptions{})
+			return err
+		})
+	})
+	b.Run("driver", func(b *testing.B) {
+		measure(b, 1, benchBlob, func(int) error {
+			id := gocql.MustRandomUUID()
+			return inParallel(benchBlob/blobPartSize, defaultBlobLimits.writes, func(i int) error {
+				return m.session.db.Query("INSERT INTO blob_parts (put, chunk, part, data, name) VALUES (?, ?, ?, ?, 'bench/driver')",
+					id, i/chunkParts, i, data[i*blobPartSize:(i+1)*blobPartSize]).Consistency(gocql.LocalQuorum).Exec()
+			})
+		})
+	})
+	for i := range put {
+		check(b, m.Blobs().Delete(b.Context(), fmt.Sprintf("bench/%d", i+1)))
+	}
+}
+
+// inParallel calls do for 0 to n-1 on so many goroutines.
+func inParallel(n, workers int, do func(int) error) error {
+	var next atomic.Int64
+	var work sync.WaitGroup
+	errs := make(chan error, workers)
+	for range workers {
+		work.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				if err := do(int(i)); err != nil {
+					errs <- err
+					return
+				}
+			}
+		})
+	}
+	work.Wait()
+	close(errs)
+	return <-errs
+}
+
+func BenchmarkBlobRange(b *testing.B) {
+	m := open(b, inSoundKeyspace)
+	_, err := m.Blobs().Put(b.Context(), "bench/read", bytes.NewReader(noise(benchBlob)), medium.PutOptions{})
+	check(b, err)
+	defer func() { check(b, m.Blobs().Delete(b.Context(), "bench/read")) }()
+	opened, err := m.Blobs().Open(b.Context(), "bench/read")
+	check(b, err)
+	put := opened.(*blob).info.put
+	cache := m.blobs.cache
+	for _, r := range []struct {
+		name          string
+		readers, size int
+	}{{"whole", 1, benchBlob}, {"64_KiB", 16, 64 << 10}} {
+		read := func(b *testing.B) {
+			measure(b, r.readers, r.size, func(int) error {
+				off := rand.Int64N(benchBlob - int64(r.size) + 1)
+				_, err := opened.Range(b.Context(), off, int64(r.size))
+				return err
+			})
+		}
+		b.Run(r.name+"/cache_off", func(b *testing.B) {
+			m.blobs.cache = nil
+			read(b)
+		})
+		b.Run(r.name+"/cache_on", func(b *testing.B) {
+			m.blobs.cache = cache
+			read(b)
+		})
+		b.Run(r.name+"/driver", func(b *testing.B) {
+			parts := max(1, r.size/blobPartSize)
+			measure(b, r.readers, r.size, func(int) error {
+				first := rand.IntN(benchBlob/blobPartSize - parts + 1)
+				return inParallel(parts, defaultBlobLimits.reads, func(i int) error {
+					var data raw
+					return m.session.db.Query(selectPart[false], put, (first+i)/chunkParts, first+i).Consistency(gocql.LocalOne).Scan(&data)
+				})
+			})
+		})
+	}
 }

@@ -364,7 +364,7 @@ func TestFaults(t *testing.T) {
 	defer stop()
 	w := startWatchAll(ctx, &work, watching.Documents(), kind)
 	f := &faults{cluster: c, medium: m, kind: kind}
-	f.loads = append(f.loads, startDocumentLoad(t, m, watching, kind, 4))
+	f.loads = append(f.loads, startDocumentLoad(t, m, watching, kind, 4), startJournalLoad(t, m, kind, 4), startBlobLoad(t, m, kind))
 	f.goesOn("the load runs")
 	f.node = coordinator(t, m, c, kind)
 

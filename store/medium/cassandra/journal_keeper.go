@@ -16,6 +16,9 @@ type keeper struct {
 	head  journalHead // as it was last written or read
 	stale bool        // the row may be newer than head: a change of it ended in uncertainty
 	again time.Duration
+
+	numbers int64     // of signs of life, the last that was used
+	failing time.Time // since when no new segment could be begun; zero when that is not so
 }
 
 // run ends when the journal has been closed.
@@ -104,14 +107,22 @@ func (j *journal) truncateBelow() medium.Position {
 	return before
 }
 
-// replaceSegment begins a new segment. When that cannot be done, nobody waits for it in vain: what is in the queue fails
-// with the reason, and what comes after it takes part in the next attempt.
+// replaceSegment begins a new segment. When that cannot be done for as long as any call waits for the cluster, nobody waits for
+// it in vain: what is in the queue fails with the reason, and what comes after it takes part in the next attempt.
 func (k *keeper) replaceSegment(ctx context.Context) {
+	begun := time.Now()
 	err := k.replace(ctx, true)
 	if err == nil {
+		k.failing = time.Time{}
 		return
 	}
 	k.again = k.interval() / 8
+	if k.failing.IsZero() {
+		k.failing = begun
+	}
+	if time.Since(k.failing) < k.js.s.opts.GiveUpAfter {
+		return
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	reason := fmt.Errorf("cannot begin a new segment: %w", err)
@@ -206,38 +217,77 @@ func (k *keeper) sealed(ctx context.Context, old journalHead) (journalHead, bool
 	return h, true, nil
 }
 
-// showLife renews the claim.
+// signsAtOnce is how many attempts at a sign of life may be under way at once: one that was sent through a node which
+// does not answer is not waited for before the next.
+const signsAtOnce = 3
+
+// renewal is the end of one attempt at a sign of life.
+type renewal struct {
+	head  journalHead
+	since time.Time
+	done  bool
+	err   error
+}
+
+// showLife renews the claim. Attempts have numbers that are never used twice, and any of them that succeeds will do; that an older one may take
+// effect after a newer one only shows once more that the writer was alive.
 func (k *keeper) showLife(ctx context.Context) {
 	old, err := k.fresh(ctx)
 	if err != nil {
 		k.noLife(err)
 		return
 	}
-	h := old
-	h.renewal++
-	k.mu.Lock()
-	h.segment, h.acknowledged = int64(k.segment), int64(k.acked.below)
-	k.mu.Unlock()
-	since := time.Now()
-	done, err := k.js.renew(ctx, h)
-	k.stale = !done
-	switch {
-	case err != nil:
-		k.noLife(err)
-	case done:
-		k.head = h
-		k.signed(since)
-	default: // somebody else has it; the next step sees who
-		k.again = time.Millisecond
+	results := make(chan renewal, signsAtOnce)
+	hurry := time.NewTicker(k.interval() / 2)
+	defer hurry.Stop()
+	begun, ended := 0, 0
+	begin := func() {
+		begun++
+		k.numbers = max(k.numbers, old.renewal) + 1
+		h := old
+		h.renewal = k.numbers
+		k.mu.Lock()
+		h.segment, h.acknowledged = int64(k.segment), int64(k.acked.below)
+		k.mu.Unlock()
+		since := time.Now()
+		go func() {
+			done, err := k.js.renew(ctx, h)
+			results <- renewal{h, since, done, err}
+		}()
+	}
+	for begin(); ; {
+		select {
+		case r := <-results:
+			ended++
+			switch {
+			case r.err == nil && r.done:
+				k.head = r.head
+				k.signed(r.since)
+				return
+			case r.err == nil: // somebody else has it; the next step sees who
+				k.stale, k.again = true, time.Millisecond
+				return
+			case ended == begun:
+				k.stale = true
+				k.noLife(r.err)
+				return
+			}
+		case <-hurry.C:
+			if begun < signsAtOnce {
+				begin()
+			}
+		}
 	}
 }
 
+// noLife is told when a sign of life could not be given. Who waits for an acknowledgement meanwhile waits as long as for
+// anything else that the cluster does not answer.
 func (k *keeper) noLife(err error) {
 	k.again = k.interval() / 8
 	k.js.metrics.renewalsFailed.Inc()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.trusted(time.Now()) {
+	if time.Since(k.sign) > k.js.trust()+k.js.s.opts.GiveUpAfter {
 		k.doubtLocked(fmt.Errorf("cannot renew the claim on the journal: %w", err))
 	}
 }
