@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -93,6 +94,11 @@ func (t *tarSource) next() (string, int64, io.Reader, error) {
 	}
 	if h.Typeflag != tar.TypeReg {
 		return "", 0, nil, fmt.Errorf("%w: %.200q is not a file", ErrArchive, h.Name)
+	}
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") { // a few bytes could stand for a terabyte of zeros
+			return "", 0, nil, fmt.Errorf("%w: %.200q is a sparse file", ErrArchive, h.Name)
+		}
 	}
 	return h.Name, h.Size, t.tar, nil
 }

@@ -351,6 +351,17 @@ func TestStrangeArchivesAreRefused(t *testing.T) {
 	f(bytes.Replace(huge, []byte("00000000000\x00"), []byte("77777777777\x00"), 2), ErrArchive, "")
 }
 
+func TestSparseFilesAreRefused(t *testing.T) {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	check(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: "files/a", Format: tar.FormatPAX, PAXRecords: map[string]string{"XXX.sparse.major": "1"}}))
+	check(t, w.Close())
+	_, err := restoreTar(t.Context(), bytes.Replace(b.Bytes(), []byte("XXX."), []byte("GNU."), 1), nil, RestoreOptions{})
+	wantError(t, err, ErrArchive, "a sparse file")
+	_, err = restoreTar(t.Context(), b.Bytes(), nil, RestoreOptions{})
+	wantError(t, err, ErrArchive, "does not begin with manifest.json")
+}
+
 // partOf is an entry of journals or documents.
 func partOf(t *testing.T, head any, body string) []byte {
 	t.Helper()
