@@ -568,7 +568,7 @@ type entryReader struct {
 }
 
 func newEntryReader(r io.Reader, size int64) *entryReader {
-	return &entryReader{r: bufio.NewReaderSize(r, 64<<10), sum: sha256.New(), left: size}
+	return &entryReader{r: bufio.NewReaderSize(r, 16<<10), sum: sha256.New(), left: size}
 }
 
 // readError is an error in reading the archive.

@@ -35,7 +35,7 @@ type Source interface {
 // document's and each blob is verified before it is restored, and the whole at the end.
 func TarSource(r io.Reader) (Source, error) {
 	base := &keepingReader{r: r}
-	in := bufio.NewReaderSize(base, 1<<20)
+	in := bufio.NewReaderSize(base, 128<<10)
 	t := &tarSource{base: base}
 	magic, _ := in.Peek(len(zstdMagic)) // what is wrong shows at the first entry
 	if !bytes.Equal(magic, []byte(zstdMagic)) {
