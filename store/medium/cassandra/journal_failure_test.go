@@ -147,6 +147,30 @@ func TestJournalQueueIsBounded(t *testing.T) {
 
 func countWaits(js *journals) float64 { return testutil.ToFloat64(js.metrics.waits) }
 
+// TestJournalAppendGivesUp lets a row never be answered: the Append that waits for it ends by itself, and says that it may come yet.
+func TestJournalAppendGivesUp(t *testing.T) {
+	m := open(t, func(o *Options) {
+		inSoundKeyspace(o)
+		o.Timeout, o.GiveUpAfter = time.Second, time.Second
+	})
+	gate := make(chan struct{})
+	m.journals.insert = func(ctx context.Context, r request) error {
+		<-gate
+		return m.session.write(ctx, r)
+	}
+	j, err := m.Journals().Open(t.Context(), "gives-up", medium.JournalOptions{})
+	check(t, err)
+	_, err = j.Append(t.Context(), []byte("x"))
+	wantIs(t, err, medium.ErrUncertain)
+	if model.KindOf(err) != model.Unavailable {
+		t.Errorf("error %v of kind %s", err, model.KindOf(err))
+	}
+	close(gate)
+	_, err = j.Append(t.Context(), []byte("y"))
+	check(t, err)
+	check(t, j.Close())
+}
+
 // TestJournalSegments rolls over many small segments, with pieces of large entries in them, and truncates them.
 func TestJournalSegments(t *testing.T) {
 	m := open(t, inSoundKeyspace)

@@ -120,12 +120,13 @@ func (k *keeper) replaceSegment(ctx context.Context) {
 	if k.failing.IsZero() {
 		k.failing = begun
 	}
+	reason := fmt.Errorf("cannot begin a new segment: %w", err)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.trouble = reason
 	if time.Since(k.failing) < k.js.s.opts.GiveUpAfter {
 		return
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	reason := fmt.Errorf("cannot begin a new segment: %w", err)
 	k.failAllLocked(reason)
 	if !k.trusted(time.Now()) {
 		k.doubtLocked(reason)
@@ -287,8 +288,12 @@ func (k *keeper) noLife(err error) {
 	k.js.metrics.renewalsFailed.Inc()
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.trusted(time.Now()) {
+		return
+	}
+	k.trouble = fmt.Errorf("cannot renew the claim on the journal: %w", err)
 	if time.Since(k.sign) > k.js.trust()+k.js.s.opts.GiveUpAfter {
-		k.doubtLocked(fmt.Errorf("cannot renew the claim on the journal: %w", err))
+		k.doubtLocked(k.trouble)
 	}
 }
 

@@ -50,6 +50,7 @@ type journal struct {
 	sign        time.Time // beginning of the last successful sign of life
 	unconfirmed []*appending
 	truncations []truncation
+	trouble     error // the last thing that went wrong; nil when the cluster has answered since
 
 	closeErr error // of the keeper, after done
 }
@@ -128,12 +129,29 @@ func (j *journal) append(ctx context.Context, at medium.Position, entry []byte) 
 		j.room.Release(weight)
 		return 0, err
 	}
+	patience := time.NewTimer(j.patience())
+	defer patience.Stop()
 	select {
 	case err := <-a.result:
 		return at, err
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
+	case <-patience.C:
+		return 0, j.tooLate()
 	}
+}
+
+// patience is how long an entry in the queue may take: as long as one call to the cluster, and then one attempt.
+func (j *journal) patience() time.Duration { return j.js.s.opts.GiveUpAfter + j.js.s.opts.Timeout }
+
+// tooLate says what was in an entry's way. It may be on its way still.
+func (j *journal) tooLate() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.trouble != nil {
+		return errors.Join(j.trouble, medium.ErrUncertain)
+	}
+	return errors.Join(fmt.Errorf("%w: it was not durable after %s", errUnavailable, j.patience()), medium.ErrUncertain)
 }
 
 // enqueue gives an entry its position and its place in a row.
@@ -268,11 +286,12 @@ func (j *journal) write(key rowKey, r *outRow, data []byte) {
 	defer j.mu.Unlock()
 	j.inFlight--
 	if err != nil {
-		j.doubtful, j.hold = true, true
+		j.doubtful, j.hold, j.trouble = true, true, err
 		for _, a := range r.waiting {
 			a.finish(err)
 		}
 	} else {
+		j.trouble = nil
 		j.acked.add(key.seq)
 		for _, a := range r.waiting {
 			if a.rows--; a.rows == 0 {
