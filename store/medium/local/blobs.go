@@ -10,12 +10,10 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hulotte-dev/hulotte/internal/vfs"
-	"github.com/hulotte-dev/hulotte/model"
 	"github.com/hulotte-dev/hulotte/store/medium"
 )
 
@@ -53,9 +51,6 @@ const (
 	blobSuffix  = "@blob"
 	blobTempDir = "@tmp"
 )
-
-// errDisk is the kind of what the file system refuses without saying that the medium is full or damaged.
-var errDisk = model.NewError(model.Unavailable, "the file system failed")
 
 // openBlobs opens the blobs below dir, which need not exist. The folder is the caller's alone, unless readOnly: temporary
 // files in it are then those of a process that was killed, and are removed.
@@ -224,25 +219,4 @@ func (d *durableFolders) remove(dir string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.dirs, dir)
-}
-
-// diskError gives an error of the file system the meaning that the contract has for it.
-func diskError(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case vfs.IsNoSpace(err):
-		return fmt.Errorf("%w: %w", medium.ErrNoSpace, err)
-	case model.KindOf(err) != model.Internal: // it has a meaning already
-		return err
-	}
-	return fmt.Errorf("%w: %w", errDisk, err)
-}
-
-// readError is diskError for reading: what the disk cannot read is damaged.
-func readError(err error) error {
-	if errors.Is(err, vfs.ErrFault) || errors.Is(err, syscall.EIO) {
-		return fmt.Errorf("%w: %w", medium.ErrCorrupt, err)
-	}
-	return diskError(err)
 }

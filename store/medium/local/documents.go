@@ -55,7 +55,6 @@ const (
 
 var (
 	errDocumentsFull = model.NewError(model.Limit, "the documents have reached their size")
-	errDocumentsDisk = model.NewError(model.Unavailable, "the disk failed")
 	errDocumentLost  = model.NewError(model.Corrupt, "damaged on the disk")
 	errDocumentsHalt = model.NewError(model.Unavailable, "documents can only be read since the disk failed: mend it and start again")
 )

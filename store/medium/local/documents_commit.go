@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/hulotte-dev/hulotte/internal/vfs"
-	"github.com/hulotte-dev/hulotte/model"
 	"github.com/hulotte-dev/hulotte/store/medium"
 )
 
@@ -161,7 +159,7 @@ func (d *documents) takeGroup() *documentGroup {
 
 // commit writes a group, makes it visible, and tells those who wait.
 func (d *documents) commit(g *documentGroup) {
-	g.err = documentsDiskError(d.write(g))
+	g.err = diskError(d.write(g))
 	if g.err == nil {
 		d.metrics.committed(g)
 	} else {
@@ -227,17 +225,4 @@ func (d *documents) halt(l *documentLog, cause error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.halted = fmt.Errorf("%w: %w", errDocumentsHalt, cause)
-}
-
-// documentsDiskError gives the errors of a file system a kind.
-func documentsDiskError(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case vfs.IsNoSpace(err):
-		return fmt.Errorf("%w: %w", medium.ErrNoSpace, err)
-	case model.KindOf(err) != model.Internal:
-		return err
-	}
-	return fmt.Errorf("%w: %w", errDocumentsDisk, err)
 }

@@ -16,19 +16,19 @@ import (
 func (d *documents) load(ctx context.Context) error {
 	if !d.o.readOnly {
 		if err := errors.Join(vfs.MkdirAll(d.fsys, d.dir, folderMode), vfs.RemoveTemps(d.fsys, d.dir)); err != nil {
-			return documentsDiskError(err)
+			return diskError(err)
 		}
 	}
 	l, err := d.replay(ctx)
 	if err != nil {
-		return documentsDiskError(err)
+		return diskError(err)
 	}
 	d.kinds, d.count, d.bytes = l.to.kinds, l.to.count, l.to.bytes
 	d.next, d.logs, d.snapshot, d.damage = min(l.next, maxSequence), l.logs, l.snapshot, l.damage
 	if d.o.readOnly {
 		return nil
 	}
-	return documentsDiskError(d.settle(l))
+	return diskError(d.settle(l))
 }
 
 // maxReplays is how often reading begins anew when a process that writes has removed a file meanwhile, which it does

@@ -28,7 +28,7 @@ func (d *documents) verify(ctx context.Context, v *verification) error {
 		return nil
 	}
 	if err != nil {
-		return documentsDiskError(err)
+		return diskError(err)
 	}
 	for _, e := range entries {
 		if err := d.verifyEntry(v, e.Name()); err != nil {
@@ -64,11 +64,11 @@ func (d *documents) check(ctx context.Context, find func(medium.Finding)) (count
 	}
 	if l.snapshot > 0 {
 		if err := l.readSnapshot(ctx, l.snapshot); err != nil {
-			return 0, 0, documentsDiskError(err)
+			return 0, 0, diskError(err)
 		}
 	}
 	if err := l.readLogs(ctx); err != nil {
-		return 0, 0, documentsDiskError(err)
+		return 0, 0, diskError(err)
 	}
 	for _, e := range entries {
 		count++

@@ -124,10 +124,10 @@ func (s *journals) claim(name string) error {
 func (s *journals) load(ctx context.Context, name string, o medium.JournalOptions) (*journal, error) {
 	dir := s.path(name)
 	if err := s.makeFolder(dir); err != nil {
-		return nil, journalDiskError(err)
+		return nil, diskError(err)
 	}
 	if err := vfs.RemoveTemps(s.fsys, dir); err != nil {
-		return nil, journalDiskError(err)
+		return nil, diskError(err)
 	}
 	segs, err := s.segments(dir)
 	if err != nil {
@@ -207,9 +207,9 @@ func (s *journals) delete(ctx context.Context, name string) error {
 func (s *journals) removeSegment(dir string, first uint64) error {
 	err := s.fsys.Remove(segmentPath(dir, first))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return journalDiskError(err)
+		return diskError(err)
 	}
-	return journalDiskError(s.fsys.SyncDir(dir))
+	return diskError(s.fsys.SyncDir(dir))
 }
 
 // removeEmptyFolders removes dir and those above it that are empty. It is tidiness: that they stay harms nobody.
@@ -262,18 +262,4 @@ func (s *journals) close() error {
 		errs = append(errs, j.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// journalDiskError gives an error of the file system the meaning that the contract has for it. Damage is told otherwise: a disk that
-// refuses a write has damaged nothing.
-func journalDiskError(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case vfs.IsNoSpace(err):
-		return fmt.Errorf("%w: %w", medium.ErrNoSpace, err)
-	case model.KindOf(err) != model.Internal: // it has a meaning already
-		return err
-	}
-	return fmt.Errorf("%w: %w", errDisk, err)
 }

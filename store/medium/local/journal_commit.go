@@ -68,7 +68,7 @@ func (j *journal) swap() (g *group, ending bool) {
 func (j *journal) commit(g *group) {
 	err := j.write(g)
 	if err != nil {
-		err = journalDiskError(err)
+		err = diskError(err)
 		j.store.metrics.failedAppends.Add(float64(len(g.waiters)))
 	} else {
 		j.store.metrics.appends.Add(float64(len(g.waiters)))
@@ -342,7 +342,7 @@ func (j *journal) begin() error {
 	}
 	a, err := j.createSegment(j.free, prev)
 	if err != nil {
-		return journalDiskError(err)
+		return diskError(err)
 	}
 	j.safe = j.free
 	j.mu.Lock()
@@ -362,7 +362,7 @@ func (j *journal) finish() error {
 	}
 	// Whatever a failed sync left behind is settled by the header of a new segment.
 	if err := j.begin(); err != nil {
-		return errors.Join(journalDiskError(failed), err)
+		return errors.Join(diskError(failed), err)
 	}
-	return journalDiskError(errors.Join(failed, j.endSegment(j.active)))
+	return diskError(errors.Join(failed, j.endSegment(j.active)))
 }

@@ -71,7 +71,7 @@ func (s *journals) visit(ctx context.Context, path string, depth int, found func
 		return nil
 	}
 	if err != nil {
-		return journalDiskError(err)
+		return diskError(err)
 	}
 	has := false
 	for _, e := range entries {

@@ -34,7 +34,7 @@ func (s *journals) segmentFirsts(dir string) ([]uint64, error) {
 		return nil, medium.ErrNotFound
 	}
 	if err != nil {
-		return nil, journalDiskError(err)
+		return nil, diskError(err)
 	}
 	var firsts []uint64
 	for _, e := range entries { // in order of name, which is that of the positions
@@ -175,7 +175,7 @@ func (s *journals) recover(ctx context.Context, name string, segs []segment) (en
 			"journal", name, "file", last.path, "offset", res.torn.from, "bytes", res.torn.bytes(), "after", res.torn.after)
 	}
 	if err := s.settle(last.path, res.end); err != nil {
-		return ending{}, fmt.Errorf("cannot bring the end of %s to the disk: %w", last.path, journalDiskError(err))
+		return ending{}, fmt.Errorf("cannot bring the end of %s to the disk: %w", last.path, diskError(err))
 	}
 	end.segs = segs
 	return end, nil
@@ -185,7 +185,7 @@ func (s *journals) recover(ctx context.Context, name string, segs []segment) (en
 func (s *journals) findEnd(ctx context.Context, last segment, onDamage func(stretch) error) (ending, scanResult, error) {
 	res, err := s.scanSegment(ctx, last, func(record) error { return nil }, onDamage)
 	if err != nil {
-		return ending{}, res, journalDiskError(err)
+		return ending{}, res, diskError(err)
 	}
 	next := max(res.next, last.first)
 	if last.stray != 0 {

@@ -180,30 +180,30 @@ func (m *Medium) prepare(o Options, log *slog.Logger) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("%w: the folder has no %s", medium.ErrNotFound, formatFile)
 		}
-		return journalDiskError(err)
+		return diskError(err)
 	}
 	if err := vfs.MkdirAll(o.FS, o.Dir, folderMode); err != nil {
-		return journalDiskError(err)
+		return diskError(err)
 	}
 	lock, err := o.FS.Lock(filepath.Join(o.Dir, lockFile))
 	if errors.Is(err, vfs.ErrLocked) {
 		return fmt.Errorf("%w: stop the process that uses the folder, or choose another folder", medium.ErrInUse)
 	}
 	if err != nil {
-		return journalDiskError(err)
+		return diskError(err)
 	}
 	m.lock = lock
 	if err := vfs.RemoveTemps(o.FS, o.Dir); err != nil {
-		return journalDiskError(err)
+		return diskError(err)
 	}
 	_, err = readFormat(o.FS, o.Dir)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return journalDiskError(err)
+		return diskError(err)
 	}
 	if _, err := o.FS.Stat(filepath.Join(o.Dir, "journal")); err == nil {
 		log.Warn("the local medium had lost the file that tells its format; it was made anew", "folder", o.Dir, "file", formatFile)
 	}
-	return journalDiskError(writeFormat(o.FS, o.Dir))
+	return diskError(writeFormat(o.FS, o.Dir))
 }
 
 func (m *Medium) unlock() error {
