@@ -32,7 +32,7 @@ func newDocumentMetrics(reg prometheus.Registerer, d *documents) *documentMetric
 	gauge := func(name, help string, f func() float64) {
 		with.NewGaugeFunc(prometheus.GaugeOpts{Name: "hulotte_document_" + name, Help: help}, f)
 	}
-	gauge("count", "Documents.", d.locked(func() float64 { return float64(d.count) }))
+	with.NewGaugeFunc(prometheus.GaugeOpts{Name: "hulotte_documents", Help: "Documents that there are."}, d.locked(func() float64 { return float64(d.count) }))
 	gauge("live_bytes", "Bytes of all documents in memory, with their names and an allowance for each.", d.locked(func() float64 { return float64(d.bytes) }))
 	gauge("limit_bytes", "Bytes that all documents together may have.", func() float64 { return float64(d.o.maxBytes) })
 	gauge("log_bytes", "Bytes of the logs of documents since the snapshot.", func() float64 { logs, _ := d.sizes(); return float64(logs) })
