@@ -60,7 +60,6 @@ type CassandraMedium struct {
 	MaxInFlight       int
 	WatchInterval     time.Duration
 	BlobCacheSize     int64 // bytes; 0 is none
-	BlobCacheDir      string
 }
 
 func mediumKeys(m *Medium) []Key {
@@ -121,9 +120,7 @@ func mediumKeys(m *Medium) []Key {
 		{Path: "storage.medium.cassandra.watch_interval", value: duration(&c.WatchInterval), Default: "1s",
 			Doc: "How often documents that are watched are looked at for the changes of other processes."},
 		{Path: "storage.medium.cassandra.blob_cache_size", value: sizeOrZero(&c.BlobCacheSize), Default: "256MiB",
-			Doc: "The most that ranges of blobs which were read may take on this host, so that they are not asked for again; 0 keeps none."},
-		{Path: "storage.medium.cassandra.blob_cache_dir", value: text(&c.BlobCacheDir),
-			Doc: "A folder for these ranges; empty keeps them in memory."},
+			Doc: "The most that ranges of blobs which were read may take in memory, so that they are not asked for again; 0 keeps none."},
 	}
 }
 

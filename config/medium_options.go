@@ -27,7 +27,7 @@ func (m Medium) CassandraOptions(node string) cassandra.Options {
 		},
 		ConnectTimeout: c.ConnectTimeout, Timeout: c.Timeout, GiveUpAfter: c.GiveUpAfter, Retries: off(c.Retries),
 		Connections: c.Connections, MaxInFlight: c.MaxInFlight, WatchInterval: c.WatchInterval,
-		Node: node, BlobCacheDir: c.BlobCacheDir, BlobCacheBytes: off(c.BlobCacheSize),
+		Node: node, BlobCacheBytes: off(c.BlobCacheSize),
 	}
 	if len(c.Replication) > 0 {
 		o.ReplicationFactor, o.Replication = 0, map[string]int{}

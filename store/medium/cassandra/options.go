@@ -63,9 +63,7 @@ type Options struct {
 
 	// Node is the name of this process in the cluster, for journals and for those who look into the tables; empty is "hulotte".
 	Node string
-	// BlobCacheDir is a folder for parts of blobs that were read; empty keeps them in memory only.
-	BlobCacheDir string
-	// BlobCacheBytes bounds the cache of blobs; 0 is 256 MiB, negative is no cache.
+	// BlobCacheBytes bounds the cache of blobs, which is in memory; 0 is 256 MiB, negative is no cache.
 	BlobCacheBytes int64
 }
 
