@@ -199,7 +199,7 @@ var apiRequests = []apiRequest{
 	getRequest("/api/v1/label/room/values", "match[]="+q(`dt_temperature_celsius{room!="b"}`)),
 	getRequest("/api/v1/label/code/values", "match[]=dt_http_requests_total&match[]=dt_temperature_celsius&limit=2"),
 	getRequest("/api/v1/label/__name__/values", "match[]="+q(`{__name__=~"dt_.*",job!~"dt-.*"}`)+"&start=$S&end=$T"),
-	getRequest("/api/v1/label/kind/values", ""),
+	getRequest("/api/v1/label/dt_kind/values", ""),
 	getRequest("/api/v1/label/service.name/values", ""),
 	getRequest("/api/v1/label/U__service_2e_name/values", ""),
 	getRequest("/api/v1/label/U__/values", ""),

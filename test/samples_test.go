@@ -70,7 +70,7 @@ func dataset(end time.Time) []prompb.TimeSeries {
 		add(func(int) float64 { n += float64((i + 1) * 10); return n }, "__name__", "dt_latency_seconds_bucket", "job", "web", "le", le)
 	}
 	special := []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, math.Copysign(0, -1), 1e-7, 1e21, 0.1, 123456789.125, math.MaxFloat64}
-	add(func(i int) float64 { return special[i%len(special)] }, "__name__", "dt_special", "kind", `<b>"quoted"\ é`+"\n")
+	add(func(i int) float64 { return special[i%len(special)] }, "__name__", "dt_special", "dt_kind", `<b>"quoted"\ é`+"\n")
 	gone := add(walk(1, 0.1), "__name__", "dt_gone", "job", "web")
 	gone.Samples = gone.Samples[:len(gone.Samples)-20]
 	gone.Samples = append(gone.Samples, prompb.Sample{Timestamp: times[len(times)-20], Value: math.Float64frombits(value.StaleNaN)})
