@@ -92,7 +92,7 @@ func TestGarbage(t *testing.T) {
 	t.Parallel()
 	garbage := make([]byte, 10<<20)
 	rand.New(rand.NewSource(1)).Read(garbage)
-	suffers(t, "", func(w http.ResponseWriter, _ *http.Request) {
+	suffers(t, "scrape_interval: 3s\n    scrape_timeout: 3s", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 		_, _ = w.Write(garbage)
 	}, "not in a format of metrics")

@@ -22,9 +22,6 @@ import (
 // watched from outside. Everything else is tested once, with it.
 var withoutRace = []string{"cmd", "model", "test", "tools", "web"}
 
-// longest is the package whose tests take longest, most of it waiting for nodes that are down: begun first, it runs beside all others.
-const longest = "store/medium/cassandra"
-
 // step is one command of the suite.
 type step struct {
 	name string
@@ -71,14 +68,10 @@ func packages() (plain, race []string, err error) {
 	}
 	for line := range strings.Lines(string(out)) {
 		module, pkg, _ := strings.Cut(strings.TrimSpace(line), " ")
-		name := strings.TrimPrefix(pkg, module+"/")
-		folder, _, _ := strings.Cut(name, "/")
-		switch {
-		case slices.Contains(withoutRace, folder):
+		folder, _, _ := strings.Cut(strings.TrimPrefix(pkg, module+"/"), "/")
+		if slices.Contains(withoutRace, folder) {
 			plain = append(plain, pkg)
-		case name == longest:
-			race = append([]string{pkg}, race...)
-		default:
+		} else {
 			race = append(race, pkg)
 		}
 	}

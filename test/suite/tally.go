@@ -48,7 +48,8 @@ type goEvent struct {
 // countGo counts tests and subtests, and prints each package as it ends and the output of what failed.
 func countGo(out io.Reader) (tally, error) {
 	var t tally
-	output := map[string][]string{}
+	output := map[string][]string{} // of what has not ended, by package and test
+	failed := map[string]bool{}     // packages with a failed test
 	dec := json.NewDecoder(out)
 	for dec.More() {
 		var e goEvent
@@ -71,24 +72,31 @@ func countGo(out io.Reader) (tally, error) {
 				t.skipped++
 				t.noteSkip(e.Test, output[key])
 			}
+			delete(output, key)
 		case "fail", "build-fail":
 			// A package fails with its tests; it counts only when it failed by itself (build, panic, TestMain).
-			if e.Test != "" || !hasFailedTest(output, e.Package) {
+			if e.Test != "" || !failed[e.Package] {
 				t.failed++
 			}
-			fmt.Printf("FAIL  %s\n%s", key, strings.Join(output[key], ""))
+			failed[e.Package] = true
+			fmt.Printf("FAIL  %s\n%s", strings.TrimSpace(key), strings.Join(output[key], ""))
+			delete(output, key)
+			if e.Test == "" {
+				printUnfinished(output, e.Package)
+			}
 		}
 	}
 	return t, nil
 }
 
-func hasFailedTest(output map[string][]string, pkg string) bool {
-	for key := range output {
-		if strings.HasPrefix(key, pkg+" ") && key != pkg+" " && strings.Contains(strings.Join(output[key], ""), "--- FAIL") {
-			return true
+// printUnfinished shows what the tests wrote that were under way when their package failed: a panic's or a timeout's stacks stand there.
+func printUnfinished(output map[string][]string, pkg string) {
+	for key, lines := range output {
+		if strings.HasPrefix(key, pkg+" ") {
+			fmt.Printf("ended with its package: %s\n%s", key, strings.Join(lines, ""))
+			delete(output, key)
 		}
 	}
-	return false
 }
 
 // skipReason is the line that t.Skip writes.

@@ -24,6 +24,15 @@ func TestCountGo(t *testing.T) {
 	f(`{"Action":"output","Package":"p","Output":"panic\n"}{"Action":"fail","Package":"p"}`, 0, 1, 0)
 }
 
+// A package that panics or runs out of time ends its running test without a verdict: what that test wrote must be seen.
+func Example_countGoPanic() {
+	_, _ = countGo(strings.NewReader(`{"Action":"output","Package":"p","Test":"A","Output":"panic: test timed out\n"}{"Action":"output","Package":"p","Test":"B","Output":"fine\n"}{"Action":"pass","Package":"p","Test":"B"}{"Action":"fail","Package":"p"}`))
+	// Output:
+	// FAIL  p
+	// ended with its package: p A
+	// panic: test timed out
+}
+
 func TestCountGoKeepsWhatWasLeftOut(t *testing.T) {
 	got, err := countGo(strings.NewReader(`{"Action":"output","Package":"p","Test":"A","Output":"    x.go:1: y is not installed\n"}{"Action":"skip","Package":"p","Test":"A"}`))
 	if err != nil {

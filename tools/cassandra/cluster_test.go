@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 
 func connect(t *testing.T, c *cassandra.Cluster) *gocql.Session {
 	t.Helper()
-	s, err := c.Config().CreateSession()
+	s, err := cassandra.Connect(c.Config())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@
 //
 //	cluster, err := cassandra.Start(ctx, cassandra.Options{Nodes: 3})
 //	defer cluster.Close()
-//	session, err := cluster.Config().CreateSession()
+//	session, err := cassandra.Connect(cluster.Config())
 //
 // What is always true: no server outlives the process that started it (the kernel kills it, on Linux), two clusters
 // never share a port or a folder, and an acknowledged write survives the kill of the node (commitlog_sync: batch).

@@ -58,19 +58,19 @@ func checkRefused(t *testing.T, c *cassandra.Cluster) {
 	}
 	cfg := c.Config()
 	cfg.Authenticator = nil
-	if s, err := cfg.CreateSession(); err == nil {
+	if s, err := cassandra.Connect(cfg); err == nil {
 		s.Close()
 		t.Error("a client without a password came in")
 	}
 	cfg = c.Config()
 	cfg.SslOpts.Certificates = nil
-	if s, err := cfg.CreateSession(); err == nil {
+	if s, err := cassandra.Connect(cfg); err == nil {
 		s.Close()
 		t.Error("a client without a certificate came in")
 	}
 	cfg = c.Config()
 	cfg.SslOpts = nil
-	if s, err := cfg.CreateSession(); err == nil {
+	if s, err := cassandra.Connect(cfg); err == nil {
 		s.Close()
 		t.Error("a client without TLS came in")
 	}

@@ -97,11 +97,39 @@ func (n *Node) Session() (*gocql.Session, error) {
 	cfg.Events.DisableTopologyEvents = true
 	cfg.Events.DisableSchemaEvents = true
 	cfg.Consistency = gocql.One
-	s, err := cfg.CreateSession()
+	s, err := Connect(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to node %s: %w", n.address, err)
 	}
 	return s, nil
+}
+
+// connectWithin is well above the driver's own timeouts.
+const connectWithin = 30 * time.Second
+
+// Connect is cfg.CreateSession, but returns. The driver has been seen not to come back from a server that is just starting, and takes
+// no context; an attempt that hangs is left behind.
+func Connect(cfg *gocql.ClusterConfig) (*gocql.Session, error) {
+	type result struct {
+		session *gocql.Session
+		err     error
+	}
+	done := make(chan result, 1)
+	go func() {
+		s, err := cfg.CreateSession()
+		done <- result{s, err}
+	}()
+	select {
+	case r := <-done:
+		return r.session, r.err
+	case <-time.After(connectWithin):
+		go func() {
+			if r := <-done; r.err == nil {
+				r.session.Close()
+			}
+		}()
+		return nil, fmt.Errorf("the driver has not come back within %s", connectWithin)
+	}
 }
 
 func (c *Cluster) sessions(nodes []*Node) ([]*gocql.Session, error) {

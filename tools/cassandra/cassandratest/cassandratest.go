@@ -5,7 +5,7 @@
 //
 //	func TestSomething(t *testing.T) {
 //		cluster := cassandratest.Cluster(t, 3)
-//		session, err := cluster.Config().CreateSession()
+//		session, err := cassandra.Connect(cluster.Config())
 //
 // Where Java 17 or Maven are missing the test is left out, with the reason. With
 // TEST_CASSANDRA=127.0.0.1:19042,127.0.0.2:19042,127.0.0.3:19042 in the environment, Cluster uses the nodes that are
