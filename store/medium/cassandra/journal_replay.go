@@ -12,6 +12,10 @@ import (
 // Which rows count is known for a sealed segment. In one that is being written, rows below the newest watermark were acknowledged;
 // those above it count when they are there and the segment is still open after they were read: whoever decides about
 // them later sees them too. If it is not open any more, the decision is awaited, or made here.
+//
+// One gap is known: a writer that is cut off from everybody may have left a row above the watermark under way inside the cluster,
+// on fewer replicas than a quorum. Until that writer is back or somebody opens the journal, two Replays by others may differ in that one row,
+// which was not acknowledged.
 func (js *journals) Replay(ctx context.Context, name string, from medium.Position, f func(medium.Position, []byte) error) ([]medium.Damage, error) {
 	damage, err := js.replay(ctx, name, from, f)
 	if err != nil {
