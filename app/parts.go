@@ -38,6 +38,7 @@ func (a *App) parts() []part {
 		{name: "listener", start: a.startListener, stopTimeout: 5 * time.Second, reload: a.reloadListener},
 		{name: "medium", start: a.startMedium, stopTimeout: mediumStopTimeout},
 		{name: "store", start: a.startStore, stopTimeout: storeStopTimeout},
+		{name: "events", start: a.startEvents, stopTimeout: eventsStopTimeout},
 		{name: "remote write", start: a.startRemoteWrite, stopTimeout: time.Second, reload: a.reloadRemoteWrite},
 		{name: "query", start: a.startQuery, stopTimeout: 5 * time.Second},
 		{name: "rules", start: a.startRules, stopTimeout: 10 * time.Second, reload: a.reloadRules},
@@ -52,6 +53,9 @@ func (a *App) parts() []part {
 // on its way to them, and stays below the 90 s after which service managers kill.
 const storeStopTimeout = 80 * time.Second
 
+// eventsStopTimeout has room for writing what is under way.
+const eventsStopTimeout = 30 * time.Second
+
 // mediumStopTimeout has room for one request to a cluster that is slow.
 const mediumStopTimeout = 30 * time.Second
 
@@ -63,7 +67,8 @@ type made struct {
 	keeper *upkeep.Keeper       // of verifies and backups
 	sink   storage.AppendableV2 // where what is collected goes: into the store, or to the server
 	store  *series.DB
-	local  store.Series // of the default tenant, where this process's own data goes
+	events store.EventTenants // log records
+	local  store.Series       // of the default tenant, where this process's own data goes
 	engine *promql.Engine
 	rules  *rule.Manager
 	live   *broadcast.Hub
