@@ -9,6 +9,7 @@ import (
 	"github.com/hulotte-dev/hulotte/collect/process"
 	"github.com/hulotte-dev/hulotte/collect/scrape"
 	"github.com/hulotte-dev/hulotte/config"
+	"github.com/hulotte-dev/hulotte/ingest/logs"
 	"github.com/hulotte-dev/hulotte/internal/broadcast"
 	"github.com/hulotte-dev/hulotte/internal/httpserver"
 	"github.com/hulotte-dev/hulotte/query/promql"
@@ -39,6 +40,7 @@ func (a *App) parts() []part {
 		{name: "medium", start: a.startMedium, stopTimeout: mediumStopTimeout},
 		{name: "store", start: a.startStore, stopTimeout: storeStopTimeout},
 		{name: "events", start: a.startEvents, stopTimeout: eventsStopTimeout},
+		{name: "logs", start: a.startLogs, stopTimeout: time.Second},
 		{name: "remote write", start: a.startRemoteWrite, stopTimeout: time.Second, reload: a.reloadRemoteWrite},
 		{name: "query", start: a.startQuery, stopTimeout: 5 * time.Second},
 		{name: "rules", start: a.startRules, stopTimeout: 10 * time.Second, reload: a.reloadRules},
@@ -68,6 +70,7 @@ type made struct {
 	sink   storage.AppendableV2 // where what is collected goes: into the store, or to the server
 	store  *series.DB
 	events store.EventTenants // log records
+	logs   *logs.Sink         // the way in of all of them
 	local  store.Series       // of the default tenant, where this process's own data goes
 	engine *promql.Engine
 	rules  *rule.Manager

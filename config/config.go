@@ -144,6 +144,7 @@ type Processes struct {
 // Ingest is what others send.
 type Ingest struct {
 	RemoteWrite RemoteWriteLimits
+	Logs        LogLimits
 }
 
 // RemoteWriteLimits bound what arrives through Prometheus' remote write.

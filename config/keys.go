@@ -44,6 +44,7 @@ func keys(c *Config, s Sources) []Key {
 		hostKeys(&c.Host, s.Role),
 		prometheusKeys(&c.Prometheus),
 		ingestKeys(&c.Ingest),
+		logLimitKeys(&c.Ingest.Logs),
 		storageKeys(&c.Storage),
 		mediumKeys(&c.Storage.Medium),
 		queryKeys(&c.Query),

@@ -22,7 +22,11 @@ const (
 	TooManyStreams RefusalReason = "stream_limit"
 	TooManyLabels  RefusalReason = "max_label_names_per_series"
 	BadLabels      RefusalReason = "invalid_labels"
+	LabelNameLong  RefusalReason = "label_name_too_long"
+	LabelValueLong RefusalReason = "label_value_too_long"
+	NoLabels       RefusalReason = "missing_labels"
 	TooManyFields  RefusalReason = "structured_metadata_too_many"
+	FieldsTooLarge RefusalReason = "structured_metadata_too_large"
 	RateLimited    RefusalReason = "rate_limited"
 	Duplicate      RefusalReason = "duplicate"
 )

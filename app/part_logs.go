@@ -1,0 +1,23 @@
+package app
+
+import (
+	"context"
+
+	"github.com/hulotte-dev/hulotte/ingest/logs"
+	"github.com/hulotte-dev/hulotte/model"
+)
+
+// startLogs makes the way in that all log records take.
+func (a *App) startLogs(context.Context) (stopFunc, error) {
+	a.made.logs = logs.New(a.config.get().LogOptions(), a.appendRecords, a.log.With("part", "logs"), a.registry)
+	return nil, nil
+}
+
+// appendRecords keeps records for the tenant of the context.
+func (a *App) appendRecords(ctx context.Context, streams []model.Stream) (model.Refusals, error) {
+	to, err := a.made.events.EventWriter(model.Tenant(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return to.AppendRecords(ctx, streams)
+}
