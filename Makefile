@@ -39,6 +39,10 @@ lint: ## format, vet and golangci-lint
 bench: ## Go benchmarks (CPU and bytes; wall times are for orientation only)
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: bench-logs
+bench-logs: build ## logs beside VictoriaLogs and Loki: ARGS="-victorialogs /path/victoria-logs -loki /path/loki"
+	$(GO) run ./test/bench/logs -hulotte bin/hulotte $(ARGS)
+
 NODES ?= 1
 .PHONY: cassandra
 cassandra: ## a real Apache Cassandra until Ctrl-C: NODES=1 or 3, ARGS for more; data in bin/cassandra
