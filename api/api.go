@@ -1,5 +1,5 @@
-// Package api serves Hulotte over HTTP: Prometheus' HTTP API at Prometheus' own paths, our own API under
-// /api/hulotte/v1/, and the user interface at every other path.
+// Package api serves Hulotte over HTTP: Prometheus' HTTP API at Prometheus' own paths, Loki's at Loki's, our own API
+// under /api/hulotte/v1/, and the user interface at every other path.
 //
 // Each resource has its file; each handler returns a result or an error, and one place (respond.go) turns
 // those into JSON, status codes and headers. The package reads stores and calls functions that it is given;
@@ -36,6 +36,7 @@ type Options struct {
 	Hosts          Hosts                // what the pages about machines show
 	Live           *broadcast.Hub       // what is told to open pages; nil has no live events
 	Storage        Storage              // the medium, its health, verify and backup
+	Logs           Logs                 // log records and LogQL
 	Gatherer       prometheus.Gatherer  // our own metrics, for /metrics
 	UI             http.Handler         // everything that is no API
 
@@ -81,6 +82,7 @@ func (o Options) withDefaults() Options {
 		o.Rules = noRules{}
 	}
 	o.Limits = o.Limits.withDefaults()
+	o.Logs.Limits = o.Logs.Limits.withDefaults()
 	return o
 }
 

@@ -61,11 +61,14 @@ func (a *api) routes() http.Handler {
 	}
 	table = append(table, a.hostRoutes()...)
 	table = append(table, a.storageRoutes()...)
+	table = append(table, a.lokiRoutes()...)
+	table = append(table, a.logRoutes()...)
 	mux := http.NewServeMux()
 	for _, r := range table {
 		a.mount(mux, r)
 	}
 	mux.Handle("/api/", a.json(unknownPath))
+	mux.Handle("/loki/", http.NotFoundHandler())
 	mux.Handle("/-/", http.NotFoundHandler())
 	if a.UI != nil {
 		mux.Handle("/", a.UI)

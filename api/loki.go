@@ -1,0 +1,248 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/hulotte-dev/hulotte/model"
+	"github.com/hulotte-dev/hulotte/store"
+)
+
+// Logs is what the endpoints about log records stand on. Without Events there are none, and every one of them answers 404.
+type Logs struct {
+	Events store.EventTenants // labels, streams, volumes, deletion
+	LogQL  LogQL              // everything that has a query with more than a selector
+	Rules  Rules              // rule groups in LogQL; nil has none
+	Limits LogLimits
+}
+
+// LogQL runs queries for the tenant of the context. An error's model.Kind says what it means: Invalid that the query is
+// wrong, Limit that it asks for too much.
+type LogQL interface {
+	// Parse checks a query.
+	Parse(query string) (LogExpr, error)
+	// Query runs a query of either kind.
+	Query(ctx context.Context, q LogQuery) (LogResult, error)
+	// Scan calls f with everything that the log query q finds, one call at a time, in the order of q.Backward, some streams
+	// at a time, and without a limit but q.Limit; an error of f ends it and is returned as it is. What f is given is f's to keep.
+	Scan(ctx context.Context, q LogQuery, f func([]LogStream) error) (LogStats, error)
+	// Follow calls f with what a log query finds in the records that come in after its call, until ctx ends or f returns an
+	// error. dropped counts the records that were lost since the last call because f was slow. What f is given is f's to keep.
+	Follow(ctx context.Context, query string, f func(streams []LogStream, dropped int) error) error
+}
+
+// LogExpr is a LogQL query that could be parsed.
+type LogExpr struct {
+	Matchers []*labels.Matcher // the selector of a log query
+	Selector bool              // it is a selector and nothing else
+	Metric   bool              // its result is numbers
+	Pretty   string            // over several lines where it is long
+}
+
+// LogQuery is a query with its range. A metric query is evaluated at Start, Start+Step and so on to End; when Start is
+// End and Step is 0, at that moment alone. A log query is about Start <= time < End.
+type LogQuery struct {
+	Text       string
+	Start, End time.Time
+	Step       time.Duration
+	// Interval leaves out the entries of a stream that come sooner than this after the one before.
+	Interval time.Duration
+	Limit    int // entries; 0 means no limit
+	Backward bool
+}
+
+// LogResult is streams, in no order, or a value: promql.Matrix, promql.Vector or promql.Scalar.
+type LogResult struct {
+	Streams  []LogStream
+	Value    parser.Value
+	Stats    LogStats
+	Warnings []string
+}
+
+// LogStream is entries of one stream, in the order of the query.
+type LogStream struct {
+	Labels  labels.Labels
+	Entries []LogEntry
+}
+
+// LogEntry is one record after the stages of a query.
+type LogEntry struct {
+	Time     int64 // nanoseconds
+	Line     string
+	Metadata []model.Field // stored with the record, sorted by name
+	Parsed   []model.Field // made by the query, sorted by name
+}
+
+// LogStats says what a query cost.
+type LogStats struct {
+	store.EventStats
+	Entries int64         // in the result
+	Queued  time.Duration // waited for its turn
+	Took    time.Duration // without Queued
+}
+
+// LogLimits bound what one request about logs may ask for. The zero value means the defaults.
+type LogLimits struct {
+	// MaxEntries bounds the entries of one answer; 5,000 is what Loki's users are used to.
+	MaxEntries int
+	// MaxRange bounds end - start; 0 is 31 days more than 10 years: everything that is kept.
+	MaxRange time.Duration
+	// MaxSeries bounds the series of one answer about volumes.
+	MaxSeries int
+	// MaxSample bounds the records that one answer about fields or patterns looks at.
+	MaxSample int
+	// MaxDownload bounds the records of one download.
+	MaxDownload int
+	// MaxTails bounds the tails that are open at the same time; each holds a connection and up to MaxTailBytes.
+	MaxTails int
+	// MaxTailBytes bounds what waits for one slow tail.
+	MaxTailBytes int
+	// Timeout ends a query.
+	Timeout time.Duration
+}
+
+func (l LogLimits) withDefaults() LogLimits {
+	def(&l.MaxEntries, 5000)
+	def((*int64)(&l.MaxRange), int64(10*366*24*time.Hour))
+	def(&l.MaxSeries, 5000)
+	def(&l.MaxSample, 200_000)
+	def(&l.MaxDownload, 10_000_000)
+	def(&l.MaxTails, 100)
+	def(&l.MaxTailBytes, 4<<20)
+	def((*int64)(&l.Timeout), int64(5*time.Minute))
+	return l
+}
+
+// lokiRoutes is Loki's HTTP API (https://grafana.com/docs/loki/latest/reference/loki-http-api/) with its deprecated names,
+// and the calls that Grafana's pages about logs make besides.
+func (a *api) lokiRoutes() []route {
+	const v1, old, get, getPost = "/loki/api/v1/", "/api/prom/", "GET", "GET POST"
+	return []route{
+		{getPost, v1 + "query", a.loki(a.lokiQuery)},
+		{getPost, v1 + "query_range", a.loki(a.lokiQueryRange)},
+		{getPost, v1 + "labels", a.loki(a.lokiLabels)},
+		{getPost, v1 + "label", a.loki(a.lokiLabels)},
+		{getPost, v1 + "label/{name}/values", a.loki(a.lokiLabelValues)},
+		{getPost, v1 + "series", a.loki(a.lokiSeries)},
+		{getPost, v1 + "index/stats", a.loki(a.lokiIndexStats)},
+		{getPost, v1 + "index/volume", a.loki(a.lokiVolume)},
+		{getPost, v1 + "index/volume_range", a.loki(a.lokiVolumeRange)},
+		{getPost, v1 + "detected_labels", a.loki(a.lokiDetectedLabels)},
+		{getPost, v1 + "format_query", a.loki(a.lokiFormatQuery)},
+		{get, v1 + "status/buildinfo", a.loki(a.lokiBuildInfo)},
+		{get, v1 + "drilldown-limits", a.loki(a.lokiDrilldownLimits)},
+		{get, "/ready", http.HandlerFunc(a.lokiReady)},
+
+		{getPost, old + "query", a.loki(a.lokiQueryRange)},
+		{getPost, old + "label", a.loki(a.lokiLabels)},
+		{getPost, old + "label/{name}/values", a.loki(a.lokiLabelValues)},
+		{getPost, old + "series", a.loki(a.lokiSeries)},
+	}
+}
+
+// lokiHandler answers one request of Loki's API: it returns what is sent.
+type lokiHandler func(*http.Request) (lokiAnswer, error)
+
+// lokiAnswer writes the body of an answer.
+type lokiAnswer interface{ writeTo(w *jsonWriter) error }
+
+// loki turns f into a handler: parsed form, tenant, time limit, compression; JSON on success and, as Loki does, plain text on failure.
+func (a *api) loki(f lokiHandler) http.Handler {
+	return a.compressed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		prepared, err := a.prepare(w, r)
+		if err != nil {
+			a.lokiError(w, r, err)
+			return
+		}
+		r = prepared
+		if a.Logs.Events == nil {
+			a.lokiError(w, r, errNoLogs)
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), a.Logs.Limits.Timeout)
+		defer cancel()
+		answer, err := f(r.WithContext(ctx))
+		if err != nil {
+			a.lokiError(w, r, err)
+			return
+		}
+		a.lokiWrite(w, r, answer)
+	}))
+}
+
+func (a *api) lokiWrite(w http.ResponseWriter, r *http.Request, answer lokiAnswer) {
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	out := newJSONWriter(w)
+	err := answer.writeTo(out)
+	if err == nil {
+		err = out.flush()
+	}
+	if err == nil || r.Context().Err() != nil {
+		return
+	}
+	a.log.Debug("cannot write a response", "path", r.URL.Path, "error", err)
+	if out.started {
+		panic(http.ErrAbortHandler) // nobody shall take a part for the whole
+	}
+	a.lokiError(w, r, err)
+}
+
+var errNoLogs = &apiError{kind: errNotFound, err: errors.New("this process keeps no logs")}
+
+// lokiError answers with the text of err alone, as Loki does.
+func (a *api) lokiError(w http.ResponseWriter, r *http.Request, err error) {
+	status, text := lokiStatus(r.Context(), err)
+	kind := errorKind("canceled")
+	if e := (*apiError)(nil); errors.As(err, &e) {
+		kind = e.kind
+	} else if status != statusClientGone {
+		kind = errExecution
+	}
+	a.metrics.errors.WithLabelValues(string(kind)).Inc()
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", fmt.Sprint(retrySeconds))
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n")) // an error means that the client is gone
+}
+
+// lokiStatus is the status code and text of an error. The texts about time and the client are those that Loki's clients know.
+func lokiStatus(ctx context.Context, err error) (int, string) {
+	var e *apiError
+	switch {
+	case errors.As(err, &e):
+		if e.status != 0 || e.kind != errExecution {
+			return e.statusCode(), e.err.Error()
+		}
+	case errors.Is(err, context.DeadlineExceeded):
+		return http.StatusGatewayTimeout, "Request timed out, decrease the duration of the request or add more label matchers (prefer exact match over regex match) to reduce the amount of data processed."
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return statusClientGone, "The request was cancelled by the client."
+	case isBusy(err):
+		return http.StatusTooManyRequests, err.Error()
+	}
+	switch model.KindOf(err) {
+	case model.Invalid, model.Limit:
+		return http.StatusBadRequest, err.Error()
+	case model.NotFound:
+		return http.StatusNotFound, err.Error()
+	case model.Conflict:
+		return http.StatusUnprocessableEntity, err.Error()
+	case model.Unavailable:
+		return http.StatusServiceUnavailable, err.Error()
+	}
+	return http.StatusInternalServerError, err.Error()
+}
+
+// events returns the records of the request's tenant.
+func (a *api) events(r *http.Request) (store.EventReader, error) {
+	return a.Logs.Events.EventReader(model.Tenant(r.Context()))
+}

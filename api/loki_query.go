@@ -1,0 +1,115 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// encodingFlagsHeader is how a client asks for a form of the answer.
+const encodingFlagsHeader = "X-Loki-Response-Encoding-Flags"
+
+const categorizeLabels = "categorize-labels"
+
+// wantsCategories says whether the client reads labels by category. Browsers cannot set a header on a WebSocket: a
+// parameter does the same.
+func wantsCategories(r *http.Request) bool {
+	for _, flags := range append(r.Header.Values(encodingFlagsHeader), r.Form["encoding_flags"]...) {
+		for f := range strings.SplitSeq(flags, ",") {
+			if strings.TrimSpace(f) == categorizeLabels {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// lokiQuery answers a query at one moment. A log query, which Loki documents as an error, is answered with the latest
+// entries of the hour before: older clients ask so.
+func (a *api) lokiQuery(r *http.Request) (lokiAnswer, error) {
+	q, e, err := a.lokiCommon(r)
+	if err != nil {
+		return nil, err
+	}
+	at, err := a.lokiTimeParam(r, "time", a.Now())
+	if err != nil {
+		return nil, err
+	}
+	q.Start, q.End = at, at
+	if !e.Metric {
+		q.Start = at.Add(-defaultSince)
+	}
+	return a.lokiRun(r, q)
+}
+
+// lokiQueryRange answers a query over a range of time.
+func (a *api) lokiQueryRange(r *http.Request) (lokiAnswer, error) {
+	q, e, err := a.lokiCommon(r)
+	if err != nil {
+		return nil, err
+	}
+	if q.Start, q.End, err = a.lokiRange(r, defaultSince); err != nil {
+		return nil, err
+	}
+	if q.Interval, err = lokiDurationParam(r, "interval", 0); err != nil {
+		return nil, err
+	}
+	if e.Metric {
+		if q.Step, err = a.lokiStep(r, q.Start, q.End); err != nil {
+			return nil, err
+		}
+	} else if !q.Start.Before(q.End) {
+		return nil, badData("end timestamp must not be before or equal to start time")
+	}
+	return a.lokiRun(r, q)
+}
+
+// lokiCommon reads what both kinds of queries have.
+func (a *api) lokiCommon(r *http.Request) (LogQuery, LogExpr, error) {
+	text, e, err := a.lokiExpr(r, "query")
+	if err != nil {
+		return LogQuery{}, e, err
+	}
+	q := LogQuery{Text: text}
+	if q.Limit, err = a.lokiLimit(r, defaultEntries, a.Logs.Limits.MaxEntries); err != nil {
+		return q, e, err
+	}
+	q.Backward, err = lokiBackward(r)
+	return q, e, err
+}
+
+func (a *api) lokiRun(r *http.Request, q LogQuery) (lokiAnswer, error) {
+	res, err := a.runLogQuery(r.Context(), q)
+	if err != nil {
+		return nil, err
+	}
+	return lokiResult{LogResult: res, categorized: wantsCategories(r)}, nil
+}
+
+// runLogQuery runs a query and takes its time.
+func (a *api) runLogQuery(ctx context.Context, q LogQuery) (LogResult, error) {
+	if a.Logs.LogQL == nil {
+		return LogResult{}, errNoLogs
+	}
+	begin := time.Now()
+	res, err := a.Logs.LogQL.Query(ctx, q)
+	if res.Stats.Took == 0 {
+		res.Stats.Took = time.Since(begin)
+	}
+	if res.Stats.Entries == 0 {
+		for _, s := range res.Streams {
+			res.Stats.Entries += int64(len(s.Entries))
+		}
+	}
+	return res, err
+}
+
+// lokiFormatQuery answers with the query in several lines where it is long.
+func (a *api) lokiFormatQuery(r *http.Request) (lokiAnswer, error) {
+	_, e, err := a.lokiExpr(r, "query")
+	if err != nil {
+		return nil, err
+	}
+	return lokiJSON{map[string]string{"status": "success", "data": e.Pretty}}, nil
+}
