@@ -33,6 +33,7 @@ type Options struct {
 	Rules          Rules                // rule groups and their alerts
 	ExternalLabels func() labels.Labels // added by /federate and remote read, as Prometheus does
 	RemoteWrite    http.Handler         // receives POST /api/v1/write
+	Push           []Endpoint           // the ways in of logs
 	Hosts          Hosts                // what the pages about machines show
 	Live           *broadcast.Hub       // what is told to open pages; nil has no live events
 	Storage        Storage              // the medium, its health, verify and backup

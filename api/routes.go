@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// route is one line of the table of endpoints. Methods are separated by spaces; GET serves HEAD too.
+// route is one line of the table of endpoints. Methods are separated by spaces; GET serves HEAD too; none is all of them.
 type route struct {
 	methods string
 	path    string
@@ -61,6 +61,7 @@ func (a *api) routes() http.Handler {
 	}
 	table = append(table, a.hostRoutes()...)
 	table = append(table, a.storageRoutes()...)
+	table = append(table, a.pushRoutes()...)
 	table = append(table, a.lokiRoutes()...)
 	table = append(table, a.logRoutes()...)
 	mux := http.NewServeMux()
@@ -80,6 +81,10 @@ func (a *api) routes() http.Handler {
 func (a *api) mount(mux *http.ServeMux, r route) {
 	for m := range strings.FieldsSeq(r.methods) {
 		mux.Handle(m+" "+r.path, a.measured(r.path, a.cors(r.handle)))
+	}
+	if r.methods == "" {
+		mux.Handle(r.path, a.measured(r.path, a.cors(r.handle)))
+		return
 	}
 	allow := strings.Join(strings.Fields(r.methods), ", ")
 	mux.Handle(r.path, a.cors(a.json(func(req *http.Request) (*result, error) {

@@ -12,14 +12,7 @@ func (a *api) remoteWrite() http.Handler {
 			return nil, notServed("remote write")
 		})
 	}
-	return a.sameSite(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r, err := withTenant(r)
-		if err != nil {
-			a.writeError(w, err)
-			return
-		}
-		a.RemoteWrite.ServeHTTP(w, r)
-	}))
+	return a.sameSite(a.forTenant(a.RemoteWrite))
 }
 
 // otlpWrite answers where OpenTelemetry's exporters knock.

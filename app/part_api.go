@@ -47,6 +47,7 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		Targets:        targets{m.scrape, m.gather},
 		Rules:          rules{m.rules},
 		RemoteWrite:    a.newRemoteWrite(),
+		Push:           a.logEndpoints(),
 		ExternalLabels: func() labels.Labels { return a.prometheus().GlobalConfig.ExternalLabels },
 		Gatherer:       a.registry,
 		UI:             ui,

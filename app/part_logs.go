@@ -3,14 +3,23 @@ package app
 import (
 	"context"
 
+	"github.com/hulotte-dev/hulotte/api"
+	"github.com/hulotte-dev/hulotte/ingest/intake"
 	"github.com/hulotte-dev/hulotte/ingest/logs"
 	"github.com/hulotte-dev/hulotte/model"
 )
 
 // startLogs makes the way in that all log records take.
 func (a *App) startLogs(context.Context) (stopFunc, error) {
-	a.made.logs = logs.New(a.config.get().LogOptions(), a.appendRecords, a.log.With("part", "logs"), a.registry)
+	c := a.config.get()
+	a.made.logs = logs.New(c.LogOptions(), a.appendRecords, a.log.With("part", "logs"), a.registry)
+	a.made.intake = intake.New(c.LogIntakeLimits(), a.registry)
 	return nil, nil
+}
+
+// logEndpoints are the ways in for logs on our own port.
+func (a *App) logEndpoints() []api.Endpoint {
+	return a.lokiEndpoints()
 }
 
 // appendRecords keeps records for the tenant of the context.

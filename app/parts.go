@@ -9,6 +9,7 @@ import (
 	"github.com/hulotte-dev/hulotte/collect/process"
 	"github.com/hulotte-dev/hulotte/collect/scrape"
 	"github.com/hulotte-dev/hulotte/config"
+	"github.com/hulotte-dev/hulotte/ingest/intake"
 	"github.com/hulotte-dev/hulotte/ingest/logs"
 	"github.com/hulotte-dev/hulotte/internal/broadcast"
 	"github.com/hulotte-dev/hulotte/internal/httpserver"
@@ -71,6 +72,7 @@ type made struct {
 	store  *series.DB
 	events store.EventTenants // log records
 	logs   *logs.Sink         // the way in of all of them
+	intake *intake.Intake     // what pushes of logs may use at one time
 	local  store.Series       // of the default tenant, where this process's own data goes
 	engine *promql.Engine
 	rules  *rule.Manager

@@ -3,6 +3,7 @@ package config
 import (
 	"time"
 
+	"github.com/hulotte-dev/hulotte/ingest/intake"
 	"github.com/hulotte-dev/hulotte/ingest/logs"
 )
 
@@ -21,10 +22,20 @@ type LogLimits struct {
 	MaxAhead          time.Duration
 	MaxAge            time.Duration // 0 is no limit
 	ServiceLabels     []string
+
+	MaxCompressedSize   int64 // bytes, of a push
+	MaxUncompressedSize int64 // bytes, of a push
+	MaxInFlightSize     int64 // bytes, of all pushes
 }
 
 func logLimitKeys(l *LogLimits) []Key {
 	return []Key{
+		{Path: "ingest.logs.max_compressed_size", value: size(&l.MaxCompressedSize, 1<<10, 1<<30), Default: "16MiB",
+			Doc: "The most that a push of logs may hold as it is sent, when it is compressed; `server.max_body_size` bounds it too."},
+		{Path: "ingest.logs.max_uncompressed_size", value: size(&l.MaxUncompressedSize, 1<<10, 1<<32), Default: "64MiB",
+			Doc: "The most that a push of logs may hold when unpacked."},
+		{Path: "ingest.logs.max_in_flight_size", value: size(&l.MaxInFlightSize, 1<<20, 1<<40), Default: "256MiB",
+			Doc: "The most that all pushes of logs at one time may hold; senders are told to come back later beyond it."},
 		{Path: "ingest.logs.rate", value: sizeOrZero(&l.Rate), Default: "0",
 			Doc: "How many bytes of log lines and their fields a tenant may send a second, through all protocols together. A push beyond it is refused with a word on when to send it again. 0 is no limit: what is too much for the machine is held back anyway."},
 		{Path: "ingest.logs.burst", value: sizeOrZero(&l.Burst), Default: "0",
@@ -67,4 +78,13 @@ func (c *Config) LogOptions() logs.Options {
 		MaxFields: l.MaxFields, MaxFieldBytes: int(l.MaxFieldsSize), MaxStreams: l.MaxStreams,
 		MaxAhead: off(l.MaxAhead), MaxAge: l.MaxAge,
 	}}
+}
+
+// LogIntakeLimits are those of the requests that push logs.
+func (c *Config) LogIntakeLimits() intake.Limits {
+	l := c.Ingest.Logs
+	return intake.Limits{
+		MaxCompressed: min(l.MaxCompressedSize, c.Server.MaxBodySize), MaxUncompressed: l.MaxUncompressedSize,
+		MaxInFlight: l.MaxInFlightSize, ReadTimeout: c.Server.ReadTimeout,
+	}
 }

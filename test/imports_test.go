@@ -37,7 +37,7 @@ var layers = []struct {
 	{"collect/", []string{"model", "internal/"}},
 	{"logformat", []string{"model", "internal/"}},
 	{"ingest/logs", []string{"logformat", "model", "internal/"}},
-	{"ingest/", []string{"model", "internal/"}},
+	{"ingest/", []string{"ingest/intake", "model", "internal/"}},
 	{"query/cli", []string{"model", "internal/"}},
 	{"query/", []string{"store", "model", "internal/"}},
 	{"rule", []string{"model", "internal/"}},

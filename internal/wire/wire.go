@@ -1,0 +1,152 @@
+// Package wire walks protocol buffer messages without building objects. A message is a sequence of fields:
+//
+//	key = varint(number << 3 | wire type), then by wire type
+//	0: varint      1: 8 bytes little endian      2: varint length, bytes      5: 4 bytes little endian
+//
+// (https://protobuf.dev/programming-guides/encoding). Groups, wire types 3 and 4, are refused.
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"unsafe"
+)
+
+// The wire types.
+const (
+	Varint  = 0
+	Fixed64 = 1
+	Bytes   = 2
+	Fixed32 = 5
+)
+
+// What can be wrong with a message.
+var (
+	ErrTruncated   = errors.New("the message ends in the middle of a field")
+	ErrVarint      = errors.New("a varint is longer than 64 bits")
+	ErrWireType    = errors.New("a field has a wire type that its message does not allow")
+	ErrFieldNumber = errors.New("a field has the number 0 or one beyond 2^29")
+	ErrDepth       = errors.New("messages are nested too deeply")
+)
+
+// Fields walks the fields of one message without copying: Bytes is a slice of the message.
+//
+//	f := wire.Fields{Rest: message}
+//	for f.Next() { switch f.Num { ... } }
+//	if f.Err != nil { ... }
+type Fields struct {
+	Rest []byte
+	Err  error
+
+	// The field that Next found.
+	Num   uint32
+	Wire  uint8
+	Value uint64 // of a varint or fixed field
+	Bytes []byte // of a length-delimited field
+}
+
+// Next goes to the next field. It answers false at the end, and when the message is broken, which Err tells.
+func (f *Fields) Next() bool {
+	if len(f.Rest) == 0 || f.Err != nil {
+		return false
+	}
+	key, ok := f.varint()
+	if !ok {
+		return false
+	}
+	f.Wire = uint8(key & 7)
+	num := key >> 3
+	if num == 0 || num > 1<<29-1 {
+		return f.fail(ErrFieldNumber)
+	}
+	f.Num = uint32(num)
+	switch f.Wire {
+	case Bytes:
+		return f.delimited()
+	case Varint:
+		f.Value, ok = f.varint()
+		return ok
+	case Fixed64:
+		if len(f.Rest) < 8 {
+			return f.fail(ErrTruncated)
+		}
+		f.Value = binary.LittleEndian.Uint64(f.Rest)
+		f.Rest = f.Rest[8:]
+		return true
+	case Fixed32:
+		if len(f.Rest) < 4 {
+			return f.fail(ErrTruncated)
+		}
+		f.Value = uint64(binary.LittleEndian.Uint32(f.Rest))
+		f.Rest = f.Rest[4:]
+		return true
+	}
+	return f.fail(ErrWireType)
+}
+
+func (f *Fields) delimited() bool {
+	n, ok := f.varint()
+	if !ok {
+		return false
+	}
+	if n > uint64(len(f.Rest)) {
+		return f.fail(ErrTruncated)
+	}
+	f.Bytes, f.Rest = f.Rest[:n:n], f.Rest[n:]
+	return true
+}
+
+func (f *Fields) varint() (uint64, bool) {
+	if len(f.Rest) > 0 && f.Rest[0] < 0x80 { // most keys and lengths
+		v := uint64(f.Rest[0])
+		f.Rest = f.Rest[1:]
+		return v, true
+	}
+	v, n := binary.Uvarint(f.Rest)
+	if n <= 0 {
+		if n == 0 {
+			return 0, f.fail(ErrTruncated)
+		}
+		return 0, f.fail(ErrVarint)
+	}
+	f.Rest = f.Rest[n:]
+	return v, true
+}
+
+func (f *Fields) fail(err error) bool {
+	f.Err = err
+	return false
+}
+
+// Is says whether the field has the number num and the wire type that its message gives it; another wire type
+// ends the walk with an error.
+func (f *Fields) Is(num uint32, wire uint8) bool {
+	if f.Num != num {
+		return false
+	}
+	return f.Wire == wire || f.fail(ErrWireType)
+}
+
+// Text is Bytes as a string that lies in the message.
+func (f *Fields) Text() string { return unsafe.String(unsafe.SliceData(f.Bytes), len(f.Bytes)) }
+
+// Float is Value as the number that a double is.
+func (f *Fields) Float() float64 { return math.Float64frombits(f.Value) }
+
+// AppendBytes appends a length-delimited field to a message.
+func AppendBytes(dst []byte, num uint32, b []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(num)<<3|Bytes)
+	dst = binary.AppendUvarint(dst, uint64(len(b)))
+	return append(dst, b...)
+}
+
+// AppendVarint appends a varint field to a message.
+func AppendVarint(dst []byte, num uint32, v uint64) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(dst, uint64(num)<<3|Varint), v)
+}
+
+// AppendFixed64 appends a field of 8 bytes to a message.
+func AppendFixed64(dst []byte, num uint32, v uint64) []byte {
+	return binary.LittleEndian.AppendUint64(binary.AppendUvarint(dst, uint64(num)<<3|Fixed64), v)
+}
