@@ -1,0 +1,55 @@
+package logql
+
+import "regexp"
+
+// compileAnchored compiles a regular expression that must match a whole text, as those of labels do.
+func compileAnchored(pattern string) (*regexp.Regexp, error) {
+	return regexp.Compile("^(?s:" + pattern + ")$")
+}
+
+// checkStage says what is wrong with the parameters of a stage, so that Parse refuses what compile would.
+func checkStage(s Stage) error {
+	switch s := s.(type) {
+	case *LineFilter:
+		return checkLineFilter(s)
+	case *RegexpParser:
+		return checkRegexp(s.Pattern)
+	}
+	return nil
+}
+
+func checkLineFilter(f *LineFilter) error {
+	for _, m := range f.Alternatives {
+		if err := checkLineMatch(f.Op, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkLineMatch(op LineOp, m LineMatch) error {
+	switch op {
+	case LineMatches, LineNotMatches:
+		if m.Func == "ip" {
+			return invalid("invalid use of ip: it needs |= or !=, not %s", op)
+		}
+		return checkRegexp(m.Text)
+	case LinePattern, LineNotPattern:
+		if m.Func != "" {
+			return invalid("invalid use of %s: it needs another operator than %s", m.Func, op)
+		}
+		return nil
+	}
+	if m.Func == "ip" {
+		_, err := parseIPRange(m.Text)
+		return err
+	}
+	return nil
+}
+
+func checkRegexp(pattern string) error {
+	if _, err := regexp.Compile(pattern); err != nil {
+		return invalid("invalid regular expression %q: %s", shorten(pattern), regexpReason(err))
+	}
+	return nil
+}
