@@ -43,6 +43,10 @@ bench: ## Go benchmarks (CPU and bytes; wall times are for orientation only)
 bench-logs: build ## logs beside VictoriaLogs and Loki: ARGS="-victorialogs /path/victoria-logs -loki /path/loki"
 	$(GO) run ./test/bench/logs -hulotte bin/hulotte $(ARGS)
 
+.PHONY: roundtrip-logs
+roundtrip-logs: build ## log files in, a kill, the same bytes out: FILES="/var/log/syslog ..."
+	$(GO) run ./test/roundtrip -hulotte bin/hulotte $(FILES)
+
 .PHONY: differential-logql
 differential-logql: build ## the same LogQL queries to a real Loki, every difference shown: ARGS="-loki /path/loki"
 	$(GO) run ./test/differential/logql -hulotte bin/hulotte $(ARGS)
