@@ -102,13 +102,15 @@ const (
 	Logfmt               // the pairs of a line in logfmt
 )
 
-// FieldHint is a condition on one field. Hints on JSON and Logfmt are about the parsed line alone: they do not apply to records
-// whose stream has a label, or which have a stored field, of that name.
+// FieldHint is a condition on one field. Hints do not apply to records whose stream has a label of that name; hints on JSON and
+// Logfmt are about the parsed line alone: they do not apply to records which have a stored field of that name either.
 type FieldHint struct {
 	Source Source
-	Name   string
-	// Any, when it is not empty, is the values of which the field has one. Else the field is a number (as
-	// strconv.ParseFloat reads it) from Min to Max, both included.
+	// Name is the field's name as queries write it: of a key in a line, every character but ASCII letters, digits and _ is an _,
+	// and a leading digit has an _ before it. The first of several keys that become one name counts.
+	Name string
+	// Any, when it is not empty, is the values of which the field has one; none of them is empty. Else the field is a number (as
+	// strconv.ParseFloat reads it) from Min to Max, both included; what has a value that is no number is not left out.
 	Any      []string
 	Min, Max float64
 }
