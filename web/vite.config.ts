@@ -20,7 +20,7 @@ export default defineConfig({
     // For the byte budget: which chunk pulls in which.
     manifest: 'manifest.json',
   },
-  server: { proxy: { '/api': api, '/-': api, '/metrics': api } },
+  server: { proxy: { '/api': api, '/loki': { target: api, ws: true }, '/-': api, '/metrics': api } },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },
   resolve: process.env['VITEST'] ? { conditions: ['browser'] } : {},
 });

@@ -37,6 +37,7 @@ export const routes: readonly Route[] = [
   { pattern: '/hosts/:instance', key: 'host', title: 'Host', parent: 'hosts' },
   { pattern: '/targets', key: 'targets', title: 'Targets', group: 'infrastructure', icon: 'target', jump: 'g t', words: 'scrape pools exporters health up down' },
   { pattern: '/explore/metrics', key: 'metrics', title: 'Metrics', group: 'explore', icon: 'explore', jump: 'g m', words: 'promql query graph prometheus explore' },
+  { pattern: '/explore/logs', key: 'logs', title: 'Logs', group: 'explore', icon: 'logs', jump: 'g l', words: 'logql search tail patterns loki errors explore' },
   { pattern: '/storage', key: 'storage', title: 'Storage', group: 'settings', icon: 'disk', jump: 'g s', words: 'medium backup restore verify cassandra durability nodes journals blobs documents disk' },
   { pattern: '/about', key: 'about', title: 'About', group: 'settings', icon: 'settings', jump: 'g a', words: 'version licences storage runtime flags configuration' },
 ];
@@ -48,6 +49,7 @@ export const load: Record<string, () => Promise<{ default: Component }>> = {
   host: () => import('./pages/Host.svelte'),
   targets: () => import('./pages/Targets.svelte'),
   metrics: () => import('./pages/ExploreMetrics.svelte'),
+  logs: () => import('./pages/ExploreLogs.svelte'),
   storage: () => import('./pages/Storage.svelte'),
   about: () => import('./pages/About.svelte'),
 };

@@ -61,8 +61,8 @@ export async function get<T>(path: string, params: Params = {}, signal?: AbortSi
 }
 
 /** The same with the parameters in the body, for expressions that are too long for a URL. */
-export async function post<T>(path: string, params: Params = {}, signal?: AbortSignal): Promise<Answer<T>> {
-  return request<T>(apiURL(path), { method: 'POST', body: encode(params), ...(signal ? { signal } : {}) });
+export async function post<T>(path: string, params: Params = {}, signal?: AbortSignal, headers: Record<string, string> = {}): Promise<Answer<T>> {
+  return request<T>(apiURL(path), { method: 'POST', body: encode(params), headers, ...(signal ? { signal } : {}) });
 }
 
 async function request<T>(url: URL, init: RequestInit): Promise<Answer<T>> {

@@ -71,7 +71,7 @@ class Router {
     if (!link?.href || link.target || link.hasAttribute('download') || link.dataset['native'] !== undefined) return;
     const url = new URL(link.href);
     const path = url.origin === location.origin ? appPath(url.pathname, base.pathname) : null;
-    if (path === null || /^\/(api|-|metrics|federate)(\/|$)/.test(path)) return;
+    if (path === null || /^\/(api|loki|-|metrics|federate)(\/|$)/.test(path)) return;
     e.preventDefault();
     this.go(path + url.search);
   }

@@ -2,24 +2,13 @@
 import type { PrometheusClient } from '@prometheus-io/codemirror-promql';
 import { EqlRegex, Neq, NeqRegex } from '@prometheus-io/lezer-promql';
 import { get } from '../lib/api';
+import { cached } from '../lib/cached';
 import { labelName, quote } from '../lib/labels';
 import type { MetricMetadata } from '../lib/prom';
 
 type Matcher = { name: string; type: unknown; value: string; matchesEmpty(): boolean };
 
-const keep = 60_000; // a name that appears while someone types is worth less than a request at each key
 const most = 10_000; // more suggestions than that help nobody
-const cache = new Map<string, { at: number; value: Promise<unknown> }>();
-
-function cached<T>(key: string, load: () => Promise<T>): Promise<T> {
-  const known = cache.get(key);
-  if (known && Date.now() - known.at < keep) return known.value as Promise<T>;
-  const value = load();
-  cache.set(key, { at: Date.now(), value });
-  value.catch(() => cache.delete(key));
-  if (cache.size > 200) cache.delete(cache.keys().next().value!);
-  return value;
-}
 
 export function completionClient(range: () => { start: number; end: number }): PrometheusClient {
   // Rounded, so that a sliding range still meets the cache.
