@@ -168,7 +168,7 @@ func compressible(h http.Header) bool {
 	switch ct {
 	case "text/event-stream":
 		return false
-	case "application/json", "application/openmetrics-text", "application/vnd.google.protobuf":
+	case "application/json", "application/x-ndjson", "application/openmetrics-text", "application/vnd.google.protobuf":
 		return true
 	}
 	return strings.HasPrefix(ct, "text/")

@@ -14,6 +14,10 @@ func (a *api) logRoutes() []route {
 	const base, getPost = "/api/hulotte/v1/logs/", "GET POST"
 	return []route{
 		{getPost, base + "histogram", a.logs(a.logHistogram)},
+		{getPost, base + "facets", a.logs(a.logFacets)},
+		{getPost, base + "patterns", a.logs(a.logPatterns)},
+		{getPost, base + "context", a.logs(a.logContext)},
+		{getPost, base + "download", a.logDownload()},
 	}
 }
 

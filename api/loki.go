@@ -29,9 +29,9 @@ type LogQL interface {
 	Parse(query string) (LogExpr, error)
 	// Query runs a query of either kind.
 	Query(ctx context.Context, q LogQuery) (LogResult, error)
-	// Scan calls f with everything that the log query q finds, one call at a time, in the order of q.Backward, some streams
-	// at a time, and without a limit but q.Limit; an error of f ends it and is returned as it is. What f is given is f's to keep.
-	Scan(ctx context.Context, q LogQuery, f func([]LogStream) error) (LogStats, error)
+	// Scan calls f with every entry that the log query q finds, one call at a time, in the order of q.Backward, and as many as
+	// q.Limit, where 0 is all of them. An error of f ends it and is returned as it is. The entry is f's until it returns.
+	Scan(ctx context.Context, q LogQuery, f func(stream labels.Labels, e LogEntry) error) (LogStats, error)
 	// Follow calls f with what a log query finds in the records that come in after its call, until ctx ends or f returns an
 	// error. dropped counts the records that were lost since the last call because f was slow. What f is given is f's to keep.
 	Follow(ctx context.Context, query string, f func(streams []LogStream, dropped int) error) error
@@ -134,6 +134,9 @@ func (a *api) lokiRoutes() []route {
 		{getPost, v1 + "index/volume", a.loki(a.lokiVolume)},
 		{getPost, v1 + "index/volume_range", a.loki(a.lokiVolumeRange)},
 		{getPost, v1 + "detected_labels", a.loki(a.lokiDetectedLabels)},
+		{getPost, v1 + "detected_fields", a.loki(a.lokiDetectedFields)},
+		{getPost, v1 + "detected_field/{name}/values", a.loki(a.lokiDetectedValues)},
+		{getPost, v1 + "patterns", a.loki(a.lokiPatterns)},
 		{getPost, v1 + "format_query", a.loki(a.lokiFormatQuery)},
 		{get, v1 + "status/buildinfo", a.loki(a.lokiBuildInfo)},
 		{get, v1 + "drilldown-limits", a.loki(a.lokiDrilldownLimits)},

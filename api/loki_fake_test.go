@@ -55,9 +55,17 @@ func (p plainLogQL) Query(ctx context.Context, q LogQuery) (LogResult, error) {
 	if m := plainVector.FindStringSubmatch(q.Text); m != nil {
 		return p.metric(ctx, q, m)
 	}
-	res := LogResult{}
+	var res LogResult
 	var err error
-	res.Stats, err = p.Scan(ctx, q, func(s []LogStream) error { res.Streams = s; return nil })
+	res.Stats, err = p.Scan(ctx, q, func(l labels.Labels, e LogEntry) error {
+		at := slices.IndexFunc(res.Streams, func(s LogStream) bool { return labels.Equal(s.Labels, l) })
+		if at < 0 {
+			at = len(res.Streams)
+			res.Streams = append(res.Streams, LogStream{Labels: l})
+		}
+		res.Streams[at].Entries = append(res.Streams[at].Entries, e)
+		return nil
+	})
 	return res, err
 }
 
@@ -75,12 +83,8 @@ func (p plainLogQL) metric(ctx context.Context, q LogQuery, m []string) (LogResu
 		return LogResult{}, err
 	}
 	for t := q.Start; !t.After(q.End); t = t.Add(q.Step) {
-		_, err := p.Scan(ctx, LogQuery{Text: m[3], Start: t.Add(1 - step), End: t.Add(1)}, func(streams []LogStream) error {
-			for _, s := range streams {
-				for _, e := range s.Entries {
-					count(series, s.Labels, e, m[2], t)
-				}
-			}
+		_, err := p.Scan(ctx, LogQuery{Text: m[3], Start: t.Add(1 - step), End: t.Add(1)}, func(l labels.Labels, e LogEntry) error {
+			count(series, l, e, m[2], t)
 			return nil
 		})
 		if err != nil {
@@ -115,7 +119,7 @@ func count(series map[string]*promql.Series, l labels.Labels, e LogEntry, by str
 	s.Floats[len(s.Floats)-1].F++
 }
 
-func (p plainLogQL) Scan(ctx context.Context, q LogQuery, f func([]LogStream) error) (LogStats, error) {
+func (p plainLogQL) Scan(ctx context.Context, q LogQuery, f func(labels.Labels, LogEntry) error) (LogStats, error) {
 	e, err := p.Parse(q.Text)
 	if err != nil {
 		return LogStats{}, err
@@ -151,16 +155,12 @@ func (p plainLogQL) Scan(ctx context.Context, q LogQuery, f func([]LogStream) er
 	if q.Limit > 0 {
 		rows = rows[:min(q.Limit, len(rows))]
 	}
-	var out []LogStream
 	for _, r := range rows {
-		at := slices.IndexFunc(out, func(s LogStream) bool { return labels.Equal(s.Labels, r.labels) })
-		if at < 0 {
-			at = len(out)
-			out = append(out, LogStream{Labels: r.labels})
+		if err := f(r.labels, r.LogEntry); err != nil {
+			return LogStats{}, err
 		}
-		out[at].Entries = append(out[at].Entries, r.LogEntry)
 	}
-	return LogStats{EventStats: stats, Took: time.Millisecond}, f(out)
+	return LogStats{EventStats: stats, Entries: int64(len(rows)), Took: time.Millisecond}, nil
 }
 
 func (p plainLogQL) Follow(ctx context.Context, query string, f func([]LogStream, int) error) error {

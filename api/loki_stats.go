@@ -92,3 +92,11 @@ func (s LogStats) json() statsJSON {
 		Seconds: s.Took.Seconds(), Groups: s.Groups, GroupsSkipped: s.GroupsSkipped,
 	}
 }
+
+// add adds the cost of another part of the same answer.
+func (s *LogStats) add(o LogStats) {
+	s.Add(o.EventStats)
+	s.Entries += o.Entries
+	s.Queued += o.Queued
+	s.Took += o.Took
+}
