@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 
 	"github.com/hulotte-dev/hulotte/api"
 	"github.com/hulotte-dev/hulotte/ingest/intake"
@@ -19,7 +20,7 @@ func (a *App) startLogs(context.Context) (stopFunc, error) {
 
 // logEndpoints are the ways in for logs on our own port.
 func (a *App) logEndpoints() []api.Endpoint {
-	return a.lokiEndpoints()
+	return slices.Concat(a.lokiEndpoints(), a.otlpEndpoints())
 }
 
 // appendRecords keeps records for the tenant of the context.

@@ -11,6 +11,7 @@ import (
 	"github.com/hulotte-dev/hulotte/config"
 	"github.com/hulotte-dev/hulotte/ingest/intake"
 	"github.com/hulotte-dev/hulotte/ingest/logs"
+	"github.com/hulotte-dev/hulotte/ingest/otlp"
 	"github.com/hulotte-dev/hulotte/internal/broadcast"
 	"github.com/hulotte-dev/hulotte/internal/httpserver"
 	"github.com/hulotte-dev/hulotte/query/promql"
@@ -42,6 +43,7 @@ func (a *App) parts() []part {
 		{name: "store", start: a.startStore, stopTimeout: storeStopTimeout},
 		{name: "events", start: a.startEvents, stopTimeout: eventsStopTimeout},
 		{name: "logs", start: a.startLogs, stopTimeout: time.Second},
+		{name: "otlp", start: a.startOTLP, stopTimeout: 10 * time.Second},
 		{name: "remote write", start: a.startRemoteWrite, stopTimeout: time.Second, reload: a.reloadRemoteWrite},
 		{name: "query", start: a.startQuery, stopTimeout: 5 * time.Second},
 		{name: "rules", start: a.startRules, stopTimeout: 10 * time.Second, reload: a.reloadRules},
@@ -72,6 +74,7 @@ type made struct {
 	store  *series.DB
 	events store.EventTenants // log records
 	logs   *logs.Sink         // the way in of all of them
+	otlp   *otlp.Receiver     // OpenTelemetry's protocol
 	intake *intake.Intake     // what pushes of logs may use at one time
 	local  store.Series       // of the default tenant, where this process's own data goes
 	engine *promql.Engine

@@ -145,6 +145,7 @@ type Processes struct {
 type Ingest struct {
 	RemoteWrite RemoteWriteLimits
 	Logs        LogLimits
+	OTLP        OTLP
 }
 
 // RemoteWriteLimits bound what arrives through Prometheus' remote write.

@@ -45,6 +45,7 @@ func keys(c *Config, s Sources) []Key {
 		prometheusKeys(&c.Prometheus),
 		ingestKeys(&c.Ingest),
 		logLimitKeys(&c.Ingest.Logs),
+		otlpKeys(&c.Ingest.OTLP),
 		storageKeys(&c.Storage),
 		mediumKeys(&c.Storage.Medium),
 		queryKeys(&c.Query),

@@ -28,7 +28,11 @@ const (
 )
 
 func compressionOf(h http.Header, otherwise Compression) (Compression, error) {
-	switch name := strings.ToLower(strings.TrimSpace(h.Get("Content-Encoding"))); name {
+	return parseCompression(h.Get("Content-Encoding"), otherwise)
+}
+
+func parseCompression(name string, otherwise Compression) (Compression, error) {
+	switch name = strings.ToLower(strings.TrimSpace(name)); name {
 	case "", "identity":
 		return otherwise, nil
 	case "gzip", "x-gzip":
@@ -42,25 +46,38 @@ func compressionOf(h http.Header, otherwise Compression) (Compression, error) {
 	}
 }
 
-// decompress sets Data to the decompressed body.
-func (b *Body) decompress(c Compression) error {
+// Unpack sets Data to what is packed in data, a part of the body: for protocols that have compressed messages within. Snappy
+// has frames there.
+func (b *Body) Unpack(name string, data []byte) error {
+	c, err := parseCompression(name, Plain)
+	if err != nil {
+		return err
+	}
+	if c == SnappyBlock {
+		c = SnappyFrame
+	}
+	return b.decompress(c, data)
+}
+
+// decompress sets Data to the decompressed data.
+func (b *Body) decompress(c Compression, data []byte) error {
 	switch c {
 	case Plain:
-		b.Data = b.buf.body
+		b.Data = data
 		return nil
 	case SnappyBlock:
-		return b.snappy()
+		return b.snappy(data)
 	}
-	src, release, err := b.in.reader(c, bytes.NewReader(b.buf.body))
+	src, release, err := b.in.reader(c, bytes.NewReader(data))
 	if err != nil {
 		return Malformed(err)
 	}
 	defer release()
-	return b.drain(src)
+	return b.drain(src, len(data))
 }
 
-func (b *Body) snappy() error {
-	n, err := s2.DecodedLen(b.buf.body)
+func (b *Body) snappy(data []byte) error {
+	n, err := s2.DecodedLen(data)
 	if err != nil {
 		return Malformed(err)
 	}
@@ -71,7 +88,7 @@ func (b *Body) snappy() error {
 		return err
 	}
 	b.buf.data = grow(b.buf.data[:0], int64(n))
-	b.Data, err = s2.Decode(b.buf.data[:cap(b.buf.data)], b.buf.body)
+	b.Data, err = s2.Decode(b.buf.data[:cap(b.buf.data)], data)
 	return Malformed(err)
 }
 
@@ -107,13 +124,13 @@ func (in *Intake) reader(c Compression, src *bytes.Reader) (io.Reader, func(), e
 	return s2.NewReader(src, s2.ReaderMaxBlockSize(1<<20)), func() {}, nil
 }
 
-// drain reads all of src into buf.data.
-func (b *Body) drain(src io.Reader) error {
+// drain reads all of src, which has packed bytes before it is unpacked, into buf.data.
+func (b *Body) drain(src io.Reader, packed int) error {
 	limit := b.in.limits.MaxUncompressed
 	b.buf.data = b.buf.data[:0]
 	for taken := int64(0); ; {
 		if int64(len(b.buf.data)) >= taken {
-			step := max(taken, 4*int64(len(b.buf.body)), readStep)
+			step := max(taken, 4*int64(packed), readStep)
 			step = min(step, limit+1-taken)
 			if err := b.Reserve(step); err != nil {
 				return err

@@ -146,7 +146,7 @@ func (b *Body) read(r *http.Request, c Compression) error {
 	if err := b.wait(r.Context()); err != nil {
 		return err
 	}
-	return b.decompress(c)
+	return b.decompress(c, b.buf.body)
 }
 
 // Close gives back what the body holds. Data is not valid any more.

@@ -34,6 +34,9 @@ type Options struct {
 
 	CertFile, KeyFile, ClientCAFile string
 
+	// PlainHTTP2 takes HTTP/2 without TLS too, from clients that begin with it, as gRPC's do.
+	PlainHTTP2 bool
+
 	// Users are names with bcrypt hashes; none means that nobody is asked.
 	Users map[string]string
 	// AllowUnauthenticated lets an address off loopback be served without users.
@@ -127,6 +130,7 @@ func (s *Server) Serve(h http.Handler) error {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(o.PlainHTTP2)
 	s.http = &http.Server{
 		Handler:           s.chain(h),
 		MaxHeaderBytes:    int(o.MaxHeaderSize),

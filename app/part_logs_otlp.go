@@ -1,0 +1,84 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hulotte-dev/hulotte/api"
+	"github.com/hulotte-dev/hulotte/ingest/otlp"
+	"github.com/hulotte-dev/hulotte/internal/httpserver"
+	"github.com/hulotte-dev/hulotte/model"
+)
+
+// otlpEndpoints receive OpenTelemetry's protocol on our own port.
+func (a *App) otlpEndpoints() []api.Endpoint {
+	r := a.made.otlp
+	return []api.Endpoint{
+		{Methods: "POST", Path: "/v1/logs", Handler: r.Logs()},
+		{Methods: "POST", Path: "/otlp/v1/logs", Handler: r.Logs()},
+		{Methods: "POST", Path: otlp.LogsService, Handler: r.LogsGRPC()},
+	}
+}
+
+// startOTLP receives OpenTelemetry's protocol where its exporters look for it.
+func (a *App) startOTLP(context.Context) (stopFunc, error) {
+	c := a.config.get()
+	a.made.otlp = otlp.New(c.OTLPOptions(), a.made.intake, a.made.logs.From("otlp"), a.log.With("part", "otlp"), a.registry)
+	var stops []stopFunc
+	stop := func(ctx context.Context) error {
+		var errs []error
+		for _, s := range stops {
+			errs = append(errs, s(ctx))
+		}
+		return errors.Join(errs...)
+	}
+	for key, addr := range map[string]string{"ingest.otlp.grpc_listen": c.Ingest.OTLP.GRPCListen, "ingest.otlp.http_listen": c.Ingest.OTLP.HTTPListen} {
+		if addr == "" {
+			continue
+		}
+		s, err := a.listenOTLP(addr)
+		switch {
+		case err == nil:
+			stops = append(stops, s)
+		case errors.Is(err, syscall.EADDRINUSE) && !c.Chosen(key):
+			a.log.Warn("OpenTelemetry's protocol is not received at its usual address: another program has it", "address", addr, "key", key)
+		default:
+			return nil, errors.Join(err, stop(context.Background()))
+		}
+	}
+	return stop, nil
+}
+
+// listenOTLP serves both transports at an address.
+func (a *App) listenOTLP(addr string) (stopFunc, error) {
+	o := listenerOptions(a.config.get())
+	o.Listen, o.PlainHTTP2, o.Prefix, o.ExternalURL = addr, true, "", ""
+	// Its metrics would be in the way of the main listener's; what came in is counted by the receiver.
+	s, err := httpserver.Listen(o, a.log.With("part", "otlp"), prometheus.NewRegistry())
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/v1/logs", tenantOf(a.made.otlp.Logs()))
+	mux.Handle(otlp.LogsService, tenantOf(a.made.otlp.LogsGRPC()))
+	stop := a.stack.run("otlp", func(context.Context) error { return s.Serve(mux) })
+	return func(ctx context.Context) error { return errors.Join(s.Shutdown(ctx), stop(ctx)) }, nil
+}
+
+// tenantOf puts the tenant that a request names into its context.
+func tenantOf(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if name := r.Header.Get(model.TenantHeader); name != "" {
+			if err := model.ValidTenant(name); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			r = r.WithContext(model.WithTenant(r.Context(), name))
+		}
+		h.ServeHTTP(w, r)
+	})
+}
