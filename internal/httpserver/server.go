@@ -109,6 +109,7 @@ func Listen(o Options, log *slog.Logger, reg prometheus.Registerer) (*Server, er
 	}
 	s := &Server{options: o, log: log, listener: l, auth: newAuth(o.Users), cert: cert}
 	s.metrics = newMetrics(reg, cert, &s.inFlight)
+	s.http = newHTTPServer(o, log)
 	s.streams, s.endStreams = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -124,23 +125,25 @@ func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 // SetUsers replaces the users; requests under way are not touched.
 func (s *Server) SetUsers(users map[string]string) { s.auth.set(users) }
 
-// Serve answers with h until Shutdown; then it returns nil. It is called once.
-func (s *Server) Serve(h http.Handler) error {
-	o := s.options
+func newHTTPServer(o Options, log *slog.Logger) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(o.PlainHTTP2)
-	s.http = &http.Server{
-		Handler:           s.chain(h),
+	return &http.Server{
 		MaxHeaderBytes:    int(o.MaxHeaderSize),
 		ReadHeaderTimeout: o.ReadHeaderTimeout,
 		IdleTimeout:       o.IdleTimeout,
 		Protocols:         protocols,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 100, WriteByteTimeout: o.WriteStallTimeout, SendPingTimeout: o.WriteStallTimeout},
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong is no error of ours
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what clients do wrong is no error of ours
 	}
-	l := net.Listener(&limitedListener{Listener: s.listener, most: int64(o.MaxConnections), metrics: s.metrics})
+}
+
+// Serve answers with h until Shutdown; then it returns nil. It is called once.
+func (s *Server) Serve(h http.Handler) error {
+	s.http.Handler = s.chain(h)
+	l := net.Listener(&limitedListener{Listener: s.listener, most: int64(s.options.MaxConnections), metrics: s.metrics})
 	if s.cert != nil {
 		l = tls.NewListener(l, s.cert.config())
 	}
@@ -164,12 +167,11 @@ func (s *Server) chain(h http.Handler) http.Handler {
 // EndStreams ends the contexts of the requests that are answered by an event stream, which would go on for ever.
 func (s *Server) EndStreams() { s.endStreams() }
 
-// Shutdown stops listening, waits for the requests under way until ctx ends, and then breaks them off.
+// Shutdown stops listening, waits for the requests under way until ctx ends, and then breaks them off. A Serve that is
+// called after it returns at once.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.endStreams()
-	if s.http == nil {
-		return s.listener.Close()
-	}
+	defer s.listener.Close() // net/http closes those that it serves
 	if s.shutdownQuietly(ctx) {
 		return nil
 	}
