@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hulotte-dev/hulotte/internal/wire"
 )
 
 // The numbers of the fields of prometheus.Label and of its place in prometheus.TimeSeries. Series are known by
@@ -25,12 +27,12 @@ var errLabels = errors.New("invalid labels")
 // without a value are left out: they mean the same as no label. Unsorted labels are sorted.
 func (l Limits) parseLabels(raw []byte) (labels.Labels, error) {
 	b := labels.NewScratchBuilder(16)
-	f := fields{rest: raw}
-	for n := 0; f.next(); n++ {
+	f := wire.Fields{Rest: raw}
+	for n := 0; f.Next(); n++ {
 		if n >= l.MaxLabels {
 			return labels.EmptyLabels(), fmt.Errorf("%w: more than %d labels", errLabels, l.MaxLabels)
 		}
-		name, value, err := parseLabel(f.bytes)
+		name, value, err := parseLabel(f.Bytes)
 		if err != nil {
 			return labels.EmptyLabels(), err
 		}
@@ -41,8 +43,8 @@ func (l Limits) parseLabels(raw []byte) (labels.Labels, error) {
 			b.Add(string(name), string(value))
 		}
 	}
-	if f.err != nil {
-		return labels.EmptyLabels(), f.err
+	if f.Err != nil {
+		return labels.EmptyLabels(), f.Err
 	}
 	b.Sort()
 	ls := b.Labels()
@@ -57,20 +59,20 @@ func (l Limits) parseLabels(raw []byte) (labels.Labels, error) {
 
 // parseLabel splits a prometheus.Label. As everywhere in protocol buffers, the last of a repeated field counts.
 func parseLabel(raw []byte) (name, value []byte, err error) {
-	f := fields{rest: raw}
-	for f.next() {
-		switch f.num {
+	f := wire.Fields{Rest: raw}
+	for f.Next() {
+		switch f.Num {
 		case fieldLabelName:
-			if f.want(wireBytes) {
-				name = f.bytes
+			if f.Want(wire.Bytes) {
+				name = f.Bytes
 			}
 		case fieldLabelValue:
-			if f.want(wireBytes) {
-				value = f.bytes
+			if f.Want(wire.Bytes) {
+				value = f.Bytes
 			}
 		}
 	}
-	return name, value, f.err
+	return name, value, f.Err
 }
 
 func (l Limits) checkLabel(name, value []byte) error {

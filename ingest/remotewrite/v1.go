@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/prometheus/model/metadata"
 	"github.com/prometheus/prometheus/prompb"
 	"github.com/prometheus/prometheus/storage"
+
+	"github.com/hulotte-dev/hulotte/internal/wire"
 )
 
 // The numbers of the fields of remote write 1.0 (prometheus.WriteRequest and below, see
@@ -33,20 +35,20 @@ const (
 
 // v1 appends a prometheus.WriteRequest.
 func (b *batch) v1(request []byte) error {
-	f := fields{rest: request}
-	for f.next() {
+	f := wire.Fields{Rest: request}
+	for f.Next() {
 		var err error
 		switch {
-		case f.num == v1RequestSeries && f.want(wireBytes):
-			err = b.v1Series(f.bytes)
-		case f.num == v1RequestMetadata && f.want(wireBytes):
-			err = b.v1Metadata(f.bytes)
+		case f.Num == v1RequestSeries && f.Want(wire.Bytes):
+			err = b.v1Series(f.Bytes)
+		case f.Num == v1RequestMetadata && f.Want(wire.Bytes):
+			err = b.v1Metadata(f.Bytes)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return malformed(f.err)
+	return malformed(f.Err)
 }
 
 // v1Series appends a prometheus.TimeSeries.
@@ -62,23 +64,23 @@ func (b *batch) v1Series(series []byte) error {
 	if err != nil {
 		return b.refuseSeries(err, samples)
 	}
-	f := fields{rest: rest}
-	for f.next() {
+	f := wire.Fields{Rest: rest}
+	for f.Next() {
 		var err error
-		switch f.num {
+		switch f.Num {
 		case v1SeriesSamples:
-			err = b.v1Sample(k, f.bytes)
+			err = b.v1Sample(k, f.Bytes)
 		case v1SeriesHistograms:
-			err = b.histogram(k, f.bytes, storage.AOptions{})
+			err = b.histogram(k, f.Bytes, storage.AOptions{})
 		case v1SeriesExemplars:
-			err = b.v1Exemplar(f.bytes)
+			err = b.v1Exemplar(f.Bytes)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	b.flushExemplars(k)
-	return malformed(f.err)
+	return malformed(f.Err)
 }
 
 // refuseSeries counts the samples of a series whose labels are wrong. An error of the encoding it returns.
@@ -95,25 +97,25 @@ func (b *batch) refuseSeries(err error, samples int) error {
 // exemplars in the rest. Senders write the labels first, so that they are one piece; when they are not, they are
 // put together in the scratch buffer.
 func (b *batch) splitSeries(series []byte) (raw, rest []byte, samples int, err error) {
-	f := fields{rest: series}
+	f := wire.Fields{Rest: series}
 	split, others, together := 0, false, true
-	for f.next() {
-		switch f.num {
+	for f.Next() {
+		switch f.Num {
 		case fieldLabels:
-			if f.want(wireBytes) && !others {
-				split = len(series) - len(f.rest)
+			if f.Want(wire.Bytes) && !others {
+				split = len(series) - len(f.Rest)
 			}
 			together = together && !others
 			continue
 		case v1SeriesSamples, v1SeriesExemplars, v1SeriesHistograms:
-			if f.want(wireBytes) {
+			if f.Want(wire.Bytes) {
 				samples++
 			}
 		}
 		others = true
 	}
-	if f.err != nil {
-		return nil, nil, 0, f.err
+	if f.Err != nil {
+		return nil, nil, 0, f.Err
 	}
 	if together {
 		return series[:split], series[split:], samples, nil
@@ -124,10 +126,10 @@ func (b *batch) splitSeries(series []byte) (raw, rest []byte, samples int, err e
 // gatherLabels puts the labels of a checked series together in the scratch buffer.
 func (b *batch) gatherLabels(series []byte) []byte {
 	b.scratch = b.scratch[:0]
-	f := fields{rest: series}
-	for f.next() {
-		if f.num == fieldLabels {
-			b.scratch = appendBytesField(b.scratch, fieldLabels, f.bytes)
+	f := wire.Fields{Rest: series}
+	for f.Next() {
+		if f.Num == fieldLabels {
+			b.scratch = wire.AppendBytes(b.scratch, fieldLabels, f.Bytes)
 		}
 	}
 	return b.scratch
@@ -144,56 +146,56 @@ func (b *batch) v1Sample(k *known, raw []byte) error {
 
 // parseSample reads a prometheus.Sample or io.prometheus.write.v2.Sample, which has a start timestamp besides.
 func parseSample(raw []byte) (st, t int64, v float64, err error) {
-	f := fields{rest: raw}
-	for f.next() {
-		switch f.num {
+	f := wire.Fields{Rest: raw}
+	for f.Next() {
+		switch f.Num {
 		case sampleValue:
-			if f.want(wireFixed64) {
-				v = f.float()
+			if f.Want(wire.Fixed64) {
+				v = f.Float()
 			}
 		case sampleTimestamp:
-			if f.want(wireVarint) {
-				t = int64(f.value)
+			if f.Want(wire.Varint) {
+				t = int64(f.Value)
 			}
 		case sampleStart:
-			if f.want(wireVarint) {
-				st = int64(f.value)
+			if f.Want(wire.Varint) {
+				st = int64(f.Value)
 			}
 		}
 	}
-	return st, t, v, f.err
+	return st, t, v, f.Err
 }
 
 // v1Exemplar holds a prometheus.Exemplar until the series' samples are appended.
 func (b *batch) v1Exemplar(raw []byte) error {
 	e := exemplar.Exemplar{HasTs: true}
 	ls := labels.NewScratchBuilder(2)
-	f := fields{rest: raw}
-	for f.next() {
-		switch f.num {
+	f := wire.Fields{Rest: raw}
+	for f.Next() {
+		switch f.Num {
 		case v1ExemplarLabels:
-			if !f.want(wireBytes) {
+			if !f.Want(wire.Bytes) {
 				break
 			}
-			name, value, err := parseLabel(f.bytes)
+			name, value, err := parseLabel(f.Bytes)
 			if err != nil {
 				return malformed(err)
 			}
 			ls.Add(string(name), string(value))
 		case v1ExemplarValue:
-			if f.want(wireFixed64) {
-				e.Value = f.float()
+			if f.Want(wire.Fixed64) {
+				e.Value = f.Float()
 			}
 		case v1ExemplarTimestamp:
-			if f.want(wireVarint) {
-				e.Ts = int64(f.value)
+			if f.Want(wire.Varint) {
+				e.Ts = int64(f.Value)
 			}
 		}
 	}
 	ls.Sort()
 	e.Labels = ls.Labels()
 	b.held = append(b.held, e)
-	return malformed(f.err)
+	return malformed(f.Err)
 }
 
 // v1Metadata passes a prometheus.MetricMetadata on.

@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/prometheus/model/metadata"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 	"github.com/prometheus/prometheus/storage"
+
+	"github.com/hulotte-dev/hulotte/internal/wire"
 )
 
 // The numbers of the fields of remote write 2.0 (io.prometheus.write.v2.Request and below, see
@@ -50,24 +52,24 @@ func (b *batch) v2(request []byte) error {
 	if err := r.readSymbols(); err != nil {
 		return err
 	}
-	f := fields{rest: request}
-	for f.next() {
-		if f.num == v2RequestSeries && f.want(wireBytes) {
-			if err := r.series(f.bytes); err != nil {
+	f := wire.Fields{Rest: request}
+	for f.Next() {
+		if f.Num == v2RequestSeries && f.Want(wire.Bytes) {
+			if err := r.series(f.Bytes); err != nil {
 				return err
 			}
 		}
 	}
-	return malformed(f.err)
+	return malformed(f.Err)
 }
 
 // symbolCost is the memory of a symbol, in bytes; one can be encoded in two.
 const symbolCost = 8
 
 func (r *v2Request) readSymbols() error {
-	f := fields{rest: r.data}
-	for f.next() {
-		if f.num != v2RequestSymbols || !f.want(wireBytes) {
+	f := wire.Fields{Rest: r.data}
+	for f.Next() {
+		if f.Num != v2RequestSymbols || !f.Want(wire.Bytes) {
 			continue
 		}
 		if len(r.symbols) == cap(r.symbols) { // it is about to double
@@ -75,13 +77,13 @@ func (r *v2Request) readSymbols() error {
 				return err
 			}
 		}
-		to := len(r.data) - len(f.rest)
-		r.symbols = append(r.symbols, symbol{uint32(to - len(f.bytes)), uint32(to)})
+		to := len(r.data) - len(f.Rest)
+		r.symbols = append(r.symbols, symbol{uint32(to - len(f.Bytes)), uint32(to)})
 	}
-	if f.err == nil && len(r.symbols) > 0 && r.symbols[0].from != r.symbols[0].to {
+	if f.Err == nil && len(r.symbols) > 0 && r.symbols[0].from != r.symbols[0].to {
 		return malformed(fmt.Errorf("the first symbol is not the empty string"))
 	}
-	return malformed(f.err)
+	return malformed(f.Err)
 }
 
 // symbol returns the bytes of a symbol.
@@ -98,27 +100,27 @@ func (r *v2Request) series(series []byte) error {
 	var meta []byte
 	r.refs = r.refs[:0]
 	samples, examples := 0, 0
-	f := fields{rest: series}
-	for f.next() {
-		switch f.num {
+	f := wire.Fields{Rest: series}
+	for f.Next() {
+		switch f.Num {
 		case v2SeriesLabels:
 			r.readRefs(&f)
 		case v2SeriesSamples, v2SeriesHistograms:
-			if f.want(wireBytes) {
+			if f.Want(wire.Bytes) {
 				samples++
 			}
 		case v2SeriesExemplars:
-			if f.want(wireBytes) {
+			if f.Want(wire.Bytes) {
 				examples++
 			}
 		case v2SeriesMetadata:
-			if f.want(wireBytes) {
-				meta = f.bytes
+			if f.Want(wire.Bytes) {
+				meta = f.Bytes
 			}
 		}
 	}
-	if f.err != nil {
-		return malformed(f.err)
+	if f.Err != nil {
+		return malformed(f.Err)
 	}
 	if err := r.count(samples + examples); err != nil {
 		return err
@@ -172,10 +174,10 @@ const maxLabelGrowth = 4
 
 // appendLabel appends a prometheus.TimeSeries' field labels with a prometheus.Label in it.
 func appendLabel(dst, name, value []byte) []byte {
-	dst = append(dst, fieldLabels<<3|wireBytes)
+	dst = append(dst, fieldLabels<<3|wire.Bytes)
 	dst = binary.AppendUvarint(dst, uint64(bytesFieldSize(name)+bytesFieldSize(value)))
-	dst = appendBytesField(dst, fieldLabelName, name)
-	return appendBytesField(dst, fieldLabelValue, value)
+	dst = wire.AppendBytes(dst, fieldLabelName, name)
+	return wire.AppendBytes(dst, fieldLabelValue, value)
 }
 
 // bytesFieldSize returns the size of a length-delimited field with a number below 16.
@@ -188,26 +190,26 @@ func bytesFieldSize(b []byte) int {
 }
 
 // readRefs reads label references, packed or not, into r.refs.
-func (r *v2Request) readRefs(f *fields) {
-	switch f.wire {
-	case wireVarint:
-		r.addRef(f, f.value)
-	case wireBytes:
-		packed := fields{rest: f.bytes}
-		for len(packed.rest) > 0 && f.err == nil {
-			v, ok := packed.varint()
+func (r *v2Request) readRefs(f *wire.Fields) {
+	switch f.Wire {
+	case wire.Varint:
+		r.addRef(f, f.Value)
+	case wire.Bytes:
+		packed := wire.Fields{Rest: f.Bytes}
+		for len(packed.Rest) > 0 && f.Err == nil {
+			v, ok := packed.Uvarint()
 			if !ok {
-				f.fail(packed.err)
+				f.Fail(packed.Err)
 				return
 			}
 			r.addRef(f, v)
 		}
 	default:
-		f.fail(errWireType)
+		f.Fail(wire.ErrWireType)
 	}
 }
 
-func (r *v2Request) addRef(f *fields, v uint64) {
+func (r *v2Request) addRef(f *wire.Fields, v uint64) {
 	// One more than the limit is enough to know that there are too many.
 	if len(r.refs) <= 2*r.limits.MaxLabels+1 {
 		r.refs = append(r.refs, uint32(v))
@@ -220,16 +222,16 @@ func (r *v2Request) appendSeries(k *known, series, meta []byte) error {
 		return err
 	}
 	before := r.samples + r.histograms
-	f := fields{rest: series}
-	for f.next() {
+	f := wire.Fields{Rest: series}
+	for f.Next() {
 		var err error
-		switch f.num {
+		switch f.Num {
 		case v2SeriesSamples:
-			err = r.sample(k, f.bytes, opts)
+			err = r.sample(k, f.Bytes, opts)
 		case v2SeriesHistograms:
-			err = r.histogram(k, f.bytes, opts)
+			err = r.histogram(k, f.Bytes, opts)
 		case v2SeriesExemplars:
-			err = r.exemplar(f.bytes)
+			err = r.exemplar(f.Bytes)
 		}
 		if err != nil {
 			return err
@@ -255,23 +257,23 @@ func (r *v2Request) sample(k *known, raw []byte, opts storage.AOptions) error {
 func (r *v2Request) exemplar(raw []byte) error {
 	e := exemplar.Exemplar{HasTs: true}
 	r.refs = r.refs[:0]
-	f := fields{rest: raw}
-	for f.next() {
-		switch f.num {
+	f := wire.Fields{Rest: raw}
+	for f.Next() {
+		switch f.Num {
 		case v2ExemplarLabels:
 			r.readRefs(&f)
 		case v2ExemplarValue:
-			if f.want(wireFixed64) {
-				e.Value = f.float()
+			if f.Want(wire.Fixed64) {
+				e.Value = f.Float()
 			}
 		case v2ExemplarTimestamp:
-			if f.want(wireVarint) {
-				e.Ts = int64(f.value)
+			if f.Want(wire.Varint) {
+				e.Ts = int64(f.Value)
 			}
 		}
 	}
-	if f.err != nil {
-		return malformed(f.err)
+	if f.Err != nil {
+		return malformed(f.Err)
 	}
 	if ls, err := r.exemplarLabels(); err != nil {
 		r.noExemplar++ // its sample is taken all the same

@@ -51,53 +51,54 @@ func (f *Fields) Next() bool {
 	if len(f.Rest) == 0 || f.Err != nil {
 		return false
 	}
-	key, ok := f.varint()
+	key, ok := f.Uvarint()
 	if !ok {
 		return false
 	}
 	f.Wire = uint8(key & 7)
 	num := key >> 3
 	if num == 0 || num > 1<<29-1 {
-		return f.fail(ErrFieldNumber)
+		return f.Fail(ErrFieldNumber)
 	}
 	f.Num = uint32(num)
 	switch f.Wire {
 	case Bytes:
 		return f.delimited()
 	case Varint:
-		f.Value, ok = f.varint()
+		f.Value, ok = f.Uvarint()
 		return ok
 	case Fixed64:
 		if len(f.Rest) < 8 {
-			return f.fail(ErrTruncated)
+			return f.Fail(ErrTruncated)
 		}
 		f.Value = binary.LittleEndian.Uint64(f.Rest)
 		f.Rest = f.Rest[8:]
 		return true
 	case Fixed32:
 		if len(f.Rest) < 4 {
-			return f.fail(ErrTruncated)
+			return f.Fail(ErrTruncated)
 		}
 		f.Value = uint64(binary.LittleEndian.Uint32(f.Rest))
 		f.Rest = f.Rest[4:]
 		return true
 	}
-	return f.fail(ErrWireType)
+	return f.Fail(ErrWireType)
 }
 
 func (f *Fields) delimited() bool {
-	n, ok := f.varint()
+	n, ok := f.Uvarint()
 	if !ok {
 		return false
 	}
 	if n > uint64(len(f.Rest)) {
-		return f.fail(ErrTruncated)
+		return f.Fail(ErrTruncated)
 	}
 	f.Bytes, f.Rest = f.Rest[:n:n], f.Rest[n:]
 	return true
 }
 
-func (f *Fields) varint() (uint64, bool) {
+// Uvarint takes a varint off Rest, as packed fields hold them. It answers false when there is none, which Err tells.
+func (f *Fields) Uvarint() (uint64, bool) {
 	if len(f.Rest) > 0 && f.Rest[0] < 0x80 { // most keys and lengths
 		v := uint64(f.Rest[0])
 		f.Rest = f.Rest[1:]
@@ -106,26 +107,27 @@ func (f *Fields) varint() (uint64, bool) {
 	v, n := binary.Uvarint(f.Rest)
 	if n <= 0 {
 		if n == 0 {
-			return 0, f.fail(ErrTruncated)
+			return 0, f.Fail(ErrTruncated)
 		}
-		return 0, f.fail(ErrVarint)
+		return 0, f.Fail(ErrVarint)
 	}
 	f.Rest = f.Rest[n:]
 	return v, true
 }
 
-func (f *Fields) fail(err error) bool {
+// Fail ends the walk with err.
+func (f *Fields) Fail(err error) bool {
 	f.Err = err
 	return false
 }
 
+// Want says whether the field has the wire type that its message gives it; another ends the walk with an error.
+func (f *Fields) Want(wire uint8) bool { return f.Wire == wire || f.Fail(ErrWireType) }
+
 // Is says whether the field has the number num and the wire type that its message gives it; another wire type
 // ends the walk with an error.
 func (f *Fields) Is(num uint32, wire uint8) bool {
-	if f.Num != num {
-		return false
-	}
-	return f.Wire == wire || f.fail(ErrWireType)
+	return f.Num == num && f.Want(wire)
 }
 
 // Text is Bytes as a string that lies in the message.
