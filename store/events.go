@@ -33,9 +33,10 @@ type EventReader interface {
 	// are of that range, and may be estimated where a block reaches beyond it.
 	Streams(ctx context.Context, start, end int64, matchers ...*labels.Matcher) ([]StreamInfo, error)
 
-	// Follow calls f with the records that are appended to matching streams after its call, in the order in which they
-	// come, until ctx ends or f returns an error, which it returns. Whoever is slow loses records: dropped
-	// counts those since the last call. The records are f's only until it returns.
+	// Follow calls f once without records as soon as it follows, and then with the records that are appended to matching streams
+	// from that moment on, in the order in which they come, until ctx ends or f returns an error, which it returns. Whoever is slow
+	// loses records: dropped counts those since the last call. The records are f's only until it returns. Whoever calls Select
+	// after the first call misses no record.
 	Follow(ctx context.Context, matchers []*labels.Matcher, f func(stream labels.Labels, records []model.Record, dropped int) error) error
 }
 

@@ -117,6 +117,9 @@ func (m *Memory) Follow(ctx context.Context, matchers []*labels.Matcher, f func(
 		delete(m.followers, me)
 		m.mu.Unlock()
 	}()
+	if err := f(labels.EmptyLabels(), nil, 0); err != nil {
+		return err
+	}
 	for {
 		select {
 		case <-ctx.Done():
