@@ -57,6 +57,8 @@ type Options struct {
 	// AllowedOrigins are the origins (scheme://host:port) whose pages may call the API from a browser; "*"
 	// allows all. Empty allows none but our own.
 	AllowedOrigins []string
+	// ExternalURL is what users call us by; its pages are our own. It may be empty.
+	ExternalURL string
 
 	Limits Limits
 	// Now is the clock; nil means time.Now.
@@ -94,6 +96,7 @@ type api struct {
 	metrics *metrics
 	answers *sharedAnswers
 	live    liveCount
+	tails   tailCount
 }
 
 // New returns the handler of every path. It expects to be served below the path of the external URL, with that
@@ -102,5 +105,6 @@ func New(o Options, log *slog.Logger, reg prometheus.Registerer) http.Handler {
 	a := &api{Options: o.withDefaults(), log: log, metrics: newMetrics(reg)}
 	a.answers = newSharedAnswers(a.Now, a.dataVersion)
 	a.metrics.observeLive(reg, &a.live)
+	a.metrics.observeTails(reg, &a.tails)
 	return a.secureHeaders(a.routes())
 }

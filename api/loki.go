@@ -32,8 +32,8 @@ type LogQL interface {
 	// Scan calls f with every entry that the log query q finds, one call at a time, in the order of q.Backward, and as many as
 	// q.Limit, where 0 is all of them. An error of f ends it and is returned as it is. The entry is f's until it returns.
 	Scan(ctx context.Context, q LogQuery, f func(stream labels.Labels, e LogEntry) error) (LogStats, error)
-	// Follow calls f with what a log query finds in the records that come in after its call, until ctx ends or f returns an
-	// error. dropped counts the records that were lost since the last call because f was slow. What f is given is f's to keep.
+	// Follow calls f once without streams as soon as it follows, and then with what a log query finds in the records that come in
+	// from that moment on, until ctx ends or f returns an error. dropped counts the records that were lost since the last call because f was slow. What f is given is f's to keep.
 	Follow(ctx context.Context, query string, f func(streams []LogStream, dropped int) error) error
 }
 
@@ -137,11 +137,13 @@ func (a *api) lokiRoutes() []route {
 		{getPost, v1 + "detected_fields", a.loki(a.lokiDetectedFields)},
 		{getPost, v1 + "detected_field/{name}/values", a.loki(a.lokiDetectedValues)},
 		{getPost, v1 + "patterns", a.loki(a.lokiPatterns)},
+		{get, v1 + "tail", http.HandlerFunc(a.lokiTail)},
 		{getPost, v1 + "format_query", a.loki(a.lokiFormatQuery)},
 		{get, v1 + "status/buildinfo", a.loki(a.lokiBuildInfo)},
 		{get, v1 + "drilldown-limits", a.loki(a.lokiDrilldownLimits)},
 		{get, "/ready", http.HandlerFunc(a.lokiReady)},
 
+		{get, old + "tail", http.HandlerFunc(a.lokiTail)},
 		{getPost, old + "query", a.loki(a.lokiQueryRange)},
 		{getPost, old + "label", a.loki(a.lokiLabels)},
 		{getPost, old + "label/{name}/values", a.loki(a.lokiLabelValues)},

@@ -173,6 +173,9 @@ func (p plainLogQL) Follow(ctx context.Context, query string, f func([]LogStream
 		return err
 	}
 	return events.Follow(ctx, e.Matchers, func(l labels.Labels, records []model.Record, dropped int) error {
+		if len(records) == 0 {
+			return f(nil, dropped)
+		}
 		s := LogStream{Labels: l}
 		for _, r := range records {
 			s.Entries = append(s.Entries, LogEntry{Time: r.Time, Line: r.Line, Metadata: r.Fields})

@@ -64,6 +64,7 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		Ready:          a.gate.isOpen,
 		AdminAPI:       a.config.get().Server.AdminAPI,
 		AllowedOrigins: a.config.get().Server.AllowedOrigins,
+		ExternalURL:    a.config.get().Server.ExternalURL,
 	}, a.log.With("part", "api"), a.registry)
 }
 

@@ -25,6 +25,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/crypto/bcrypt"
@@ -366,6 +367,33 @@ func TestEventStream(t *testing.T) {
 	s.EndStreams()
 	if got := next(); got != "data: end" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A WebSocket outlives the time for answers, and ends as an event stream does.
+func TestWebSocket(t *testing.T) {
+	const stall = 50 * time.Millisecond
+	s, url := start(t, Options{WriteStallTimeout: stall}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		<-time.After(4 * stall)
+		_ = c.Write(context.Background(), websocket.MessageText, []byte("late"))
+		<-r.Context().Done()
+		_ = c.Close(websocket.StatusGoingAway, "stops")
+	}))
+	c, _, err := websocket.Dial(t.Context(), url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, text, err := c.Read(t.Context()); string(text) != "late" || err != nil {
+		t.Fatalf("got %q %v", text, err)
+	}
+	s.EndStreams()
+	if _, _, err := c.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -52,7 +52,7 @@ type response struct {
 	code    int // 0 as long as nothing was answered
 	bytes   int64
 
-	stream   bool   // the answer is an event stream
+	stream   bool   // the answer is an event stream or a WebSocket
 	onStream func() // called when it turns out to be one
 }
 
@@ -79,7 +79,7 @@ func (w *response) touch() {
 }
 
 func (w *response) WriteHeader(code int) {
-	if code >= 200 && w.code == 0 { // 1xx is not the answer yet
+	if (code >= 200 || code == http.StatusSwitchingProtocols) && w.code == 0 { // the other 1xx are not the answer yet
 		w.begin(code)
 	}
 	w.touch()
@@ -89,7 +89,7 @@ func (w *response) WriteHeader(code int) {
 // begin takes note of the answer.
 func (w *response) begin(code int) {
 	w.code = code
-	if strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream") {
+	if code == http.StatusSwitchingProtocols || strings.HasPrefix(w.Header().Get("Content-Type"), "text/event-stream") {
 		w.stream = true
 		w.onStream()
 	}
