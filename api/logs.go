@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"regexp"
 	"time"
+
+	"github.com/hulotte-dev/hulotte/query/logql"
 )
 
 // logRoutes is what the page about logs asks besides Loki's API. All of it is about one log query and one range of time:
@@ -60,7 +62,7 @@ func logsError(ctx context.Context, err error) error {
 // logSelection is the log query of a request with its range.
 type logSelection struct {
 	text       string
-	expr       LogExpr
+	expr       *logql.LogExpr
 	start, end time.Time
 }
 

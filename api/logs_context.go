@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hulotte-dev/hulotte/model"
+	"github.com/hulotte-dev/hulotte/query/logql"
 	"github.com/hulotte-dev/hulotte/store"
 )
 
@@ -53,7 +54,7 @@ func (a *api) logContext(r *http.Request) (*result, error) {
 		return nil, err
 	}
 	out := n.answer()
-	out.Stats = LogStats{EventStats: n.stats, Took: time.Since(begin)}.json()
+	out.Stats = logStatsJSON(logql.Stats{EventStats: n.stats, Exec: time.Since(begin)})
 	return &result{data: out}, nil
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hulotte-dev/hulotte/query/logql"
 )
 
 const defaultDownload = 100_000
@@ -47,7 +50,7 @@ func (a *api) logDownload() http.Handler {
 // download is a file on its way.
 type download struct {
 	api     *api
-	query   LogQuery
+	query   logql.Request
 	format  logFormat
 	name    string
 	started bool
@@ -57,7 +60,7 @@ type download struct {
 type logFormat interface {
 	contentType() string
 	header(w io.Writer) error
-	entry(dst []byte, l labels.Labels, e *LogEntry) []byte
+	entry(dst []byte, l labels.Labels, e *logql.Entry) []byte
 }
 
 func (a *api) download(r *http.Request) (*download, error) {
@@ -68,12 +71,12 @@ func (a *api) download(r *http.Request) (*download, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &download{api: a, query: LogQuery{Text: sel.text, Start: sel.start, End: sel.end}}
+	d := &download{api: a, query: logql.Request{Query: sel.text, Start: sel.start, End: sel.end, Direction: logql.Forward, Categorize: true}}
 	if d.query.Limit, err = wholeParam(r, "limit", defaultDownload, 1, a.Logs.Limits.MaxDownload); err != nil {
 		return nil, err
 	}
 	if r.Form.Get("direction") != "" {
-		if d.query.Backward, err = lokiBackward(r); err != nil {
+		if d.query.Direction, err = lokiDirection(r); err != nil {
 			return nil, err
 		}
 	}
@@ -139,7 +142,7 @@ func (d *download) run(ctx context.Context, w http.ResponseWriter) error {
 		buf = buf[:0]
 		return err
 	}
-	_, err := d.api.scanLogs(ctx, d.query, func(l labels.Labels, e LogEntry) error {
+	_, err := d.api.scanLogs(ctx, d.query, func(l labels.Labels, e logql.Entry) error {
 		buf = d.format.entry(buf, l, &e)
 		if len(buf) < flushSize {
 			return nil
@@ -162,7 +165,7 @@ type ndjsonFormat struct{}
 func (ndjsonFormat) contentType() string    { return "application/x-ndjson" }
 func (ndjsonFormat) header(io.Writer) error { return nil }
 
-func (ndjsonFormat) entry(dst []byte, l labels.Labels, e *LogEntry) []byte {
+func (ndjsonFormat) entry(dst []byte, l labels.Labels, e *logql.Entry) []byte {
 	dst = append(dst, `{"time":"`...)
 	dst = appendRFC3339(dst, e.Time)
 	dst = append(dst, `","line":`...)
@@ -170,9 +173,9 @@ func (ndjsonFormat) entry(dst []byte, l labels.Labels, e *LogEntry) []byte {
 	dst = append(dst, `,"stream":`...)
 	dst = appendLabels(dst, l)
 	dst = append(dst, `,"metadata":`...)
-	dst = appendFields(dst, e.Metadata)
+	dst = appendLabels(dst, e.Structured)
 	dst = append(dst, `,"parsed":`...)
-	dst = appendFields(dst, e.Parsed)
+	dst = appendLabels(dst, e.Parsed)
 	return append(dst, '}', '\n')
 }
 
@@ -182,7 +185,7 @@ type textFormat struct{ stamps bool }
 func (*textFormat) contentType() string    { return "text/plain; charset=utf-8" }
 func (*textFormat) header(io.Writer) error { return nil }
 
-func (f *textFormat) entry(dst []byte, _ labels.Labels, e *LogEntry) []byte {
+func (f *textFormat) entry(dst []byte, _ labels.Labels, e *logql.Entry) []byte {
 	if f.stamps {
 		dst = append(appendRFC3339(dst, e.Time), ' ')
 	}
@@ -221,10 +224,10 @@ func (f *csvFormat) header(w io.Writer) error {
 	return c.Error()
 }
 
-func (f *csvFormat) entry(dst []byte, l labels.Labels, e *LogEntry) []byte {
+func (f *csvFormat) entry(dst []byte, l labels.Labels, e *logql.Entry) []byte {
 	f.row[0], f.row[1] = string(appendRFC3339(nil, e.Time)), cell(e.Line)
 	for i, name := range f.columns {
-		f.row[i+2] = cell(e.value(l, name))
+		f.row[i+2] = cell(entryValue(l, e, name))
 	}
 	f.out.buf = dst
 	_ = f.csv.Write(f.row) // it only fills a slice
@@ -232,19 +235,9 @@ func (f *csvFormat) entry(dst []byte, l labels.Labels, e *LogEntry) []byte {
 	return f.out.buf
 }
 
-// value is a field by its name: what the query made, else what is stored, else the stream's label.
-func (e *LogEntry) value(l labels.Labels, name string) string {
-	for _, f := range e.Parsed {
-		if f.Name == name {
-			return f.Value
-		}
-	}
-	for _, f := range e.Metadata {
-		if f.Name == name {
-			return f.Value
-		}
-	}
-	return l.Get(name)
+// entryValue is a field by its name: what the query made, else what is stored, else the stream's label.
+func entryValue(l labels.Labels, e *logql.Entry, name string) string {
+	return cmp.Or(e.Parsed.Get(name), e.Structured.Get(name), l.Get(name))
 }
 
 // cell keeps spreadsheets from taking a text for a formula.

@@ -66,7 +66,7 @@ func (a *api) logFacets(r *http.Request) (*result, error) {
 	}
 	found := d.Fields()
 	slices.SortStableFunc(found, func(a, b fields.Field) int { return cmp.Compare(facetRank(a), facetRank(b)) })
-	out := facetsJSON{Facets: []facetJSON{}, logSample: sample, Stats: sample.stats.json()}
+	out := facetsJSON{Facets: []facetJSON{}, logSample: sample, Stats: logStatsJSON(sample.stats)}
 	for _, f := range found {
 		if len(out.Facets) == p.facets {
 			break

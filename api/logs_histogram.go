@@ -8,9 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/prometheus/prometheus/promql"
-
 	"github.com/hulotte-dev/hulotte/model"
+	"github.com/hulotte-dev/hulotte/query/logql"
 )
 
 const (
@@ -125,7 +124,7 @@ func (a *api) logHistogram(r *http.Request) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := histogramJSON{Start: seconds(grid.start), End: seconds(grid.end()), Step: seconds(grid.step), By: by, Series: bars, Stats: stats.json()}
+	out := histogramJSON{Start: seconds(grid.start), End: seconds(grid.end()), Step: seconds(grid.step), By: by, Series: bars, Stats: logStatsJSON(stats)}
 	for _, b := range bars {
 		out.Total += b.total
 	}
@@ -134,21 +133,17 @@ func (a *api) logHistogram(r *http.Request) (*result, error) {
 
 // countBy counts what a log query finds by the values of a field. Each step is counted where it ends, a nanosecond
 // before the next begins, because the range of a metric query excludes its start and includes its end.
-func (a *api) countBy(ctx context.Context, query, by string, grid logGrid) ([]logBars, LogStats, error) {
-	q := LogQuery{
-		Text: fmt.Sprintf("sum by (%s) (count_over_time(%s\n[%s]))", by, query, time.Duration(grid.step)),
-		Step: time.Duration(grid.step), Start: time.Unix(0, grid.start+grid.step-1), End: time.Unix(0, grid.end()-1),
+func (a *api) countBy(ctx context.Context, query, by string, grid logGrid) ([]logBars, logql.Stats, error) {
+	q := logql.Request{
+		Query: fmt.Sprintf("sum by (%s) (count_over_time(%s\n[%s]))", by, query, time.Duration(grid.step)),
+		Step:  time.Duration(grid.step), Start: time.Unix(0, grid.start+grid.step-1), End: time.Unix(0, grid.end()-1),
 	}
 	res, err := a.runLogQuery(ctx, q)
 	if err != nil {
 		return nil, res.Stats, err
 	}
-	matrix, ok := res.Value.(promql.Matrix)
-	if !ok {
-		return nil, res.Stats, fmt.Errorf("BUG: a range query answered with %T", res.Value)
-	}
 	byValue := map[string]*logBars{}
-	for _, s := range matrix {
+	for _, s := range res.Matrix {
 		value := s.Metric.Get(by)
 		if by == model.FieldLevel && value == "" {
 			value = "unknown"

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hulotte-dev/hulotte/model"
+	"github.com/hulotte-dev/hulotte/query/logql"
 	"github.com/hulotte-dev/hulotte/query/patterns"
 )
 
@@ -124,7 +126,7 @@ func (m *patternMining) run(ctx context.Context, compare bool) (err error) {
 	if compare {
 		m.compared = true
 		start, end := m.windowBefore()
-		m.before, err = m.api.sample(ctx, m.sel.text, start, end, m.lines, func(_ labels.Labels, e LogEntry) error {
+		m.before, err = m.api.sample(ctx, m.sel.text, start, end, m.lines, func(_ labels.Labels, e logql.Entry) error {
 			m.tally.AddBefore(e.Line)
 			return nil
 		})
@@ -132,8 +134,8 @@ func (m *patternMining) run(ctx context.Context, compare bool) (err error) {
 			return err
 		}
 	}
-	m.sample, err = m.api.sample(ctx, m.sel.text, m.sel.start, m.sel.end, m.lines, func(l labels.Labels, e LogEntry) error {
-		m.tally.Add(patterns.Record{Time: e.Time, Line: e.Line, Level: e.level(), Stream: l})
+	m.sample, err = m.api.sample(ctx, m.sel.text, m.sel.start, m.sel.end, m.lines, func(l labels.Labels, e logql.Entry) error {
+		m.tally.Add(patterns.Record{Time: e.Time, Line: e.Line, Level: entryLevel(&e), Stream: l})
 		return nil
 	})
 	return err
@@ -143,22 +145,17 @@ func (m *patternMining) windowBefore() (start, end time.Time) {
 	return m.sel.start.Add(m.sel.start.Sub(m.sel.end)), m.sel.start
 }
 
-// level is the record's level, unknown when it has none.
-func (e *LogEntry) level() string {
-	for _, f := range e.Metadata {
-		if f.Name == model.FieldLevel {
-			return f.Value
-		}
-	}
-	return "unknown"
+// entryLevel is the record's level, unknown when it has none.
+func entryLevel(e *logql.Entry) string {
+	return cmp.Or(e.Structured.Get(model.FieldLevel), "unknown")
 }
 
 func (m *patternMining) answer(ctx context.Context, limit int) (patternsJSON, error) {
 	stats := m.sample.stats
-	stats.add(m.before.stats)
+	addLogStats(&stats, m.before.stats)
 	out := patternsJSON{
 		Patterns: []patternJSON{}, Start: seconds(m.grid.start), End: seconds(m.grid.end()), Step: seconds(m.grid.step),
-		logSample: m.sample, Stats: stats.json(), Other: int64(m.sample.Records),
+		logSample: m.sample, Stats: logStatsJSON(stats), Other: int64(m.sample.Records),
 	}
 	if m.compared {
 		start, end := m.windowBefore()
@@ -191,7 +188,7 @@ func (m *patternMining) wasThere(ctx context.Context, filter string) (bool, erro
 	}
 	start, end := m.windowBefore()
 	was := false
-	_, err := m.api.scanLogs(ctx, LogQuery{Text: m.sel.text + "\n" + filter, Start: start, End: end, Limit: 1, Backward: true}, func(labels.Labels, LogEntry) error {
+	_, err := m.api.scanLogs(ctx, logql.Request{Query: m.sel.text + "\n" + filter, Start: start, End: end, Limit: 1}, func(labels.Labels, logql.Entry) error {
 		was = true
 		return nil
 	})

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hulotte-dev/hulotte/query/logql"
 )
 
 // sampleSlices is into how many slices of time a range is cut when only some of its records are looked at: each gives as
@@ -16,12 +18,12 @@ type logSample struct {
 	Records int  `json:"records"`
 	Sampled bool `json:"sampled"` // there are more than those
 	Slices  int  `json:"slices"`
-	stats   LogStats
+	stats   logql.Stats
 }
 
 // sample calls f with at most that many of the records that a log query finds, taken evenly over the range. When there are not
 // more, all of them are looked at.
-func (a *api) sample(ctx context.Context, query string, start, end time.Time, most int, f func(labels.Labels, LogEntry) error) (logSample, error) {
+func (a *api) sample(ctx context.Context, query string, start, end time.Time, most int, f func(labels.Labels, logql.Entry) error) (logSample, error) {
 	out := logSample{Slices: sampleSlices}
 	if end.Sub(start) < sampleSlices {
 		out.Slices = 1
@@ -30,12 +32,12 @@ func (a *api) sample(ctx context.Context, query string, start, end time.Time, mo
 	for i := range out.Slices {
 		// What earlier slices did not need is there for the later ones.
 		quota := (most - out.Records) / (out.Slices - i)
-		q := LogQuery{Text: query, Start: start.Add(time.Duration(i) * width), End: start.Add(time.Duration(i+1) * width), Backward: true, Limit: quota + 1}
+		q := logql.Request{Query: query, Start: start.Add(time.Duration(i) * width), End: start.Add(time.Duration(i+1) * width), Limit: quota + 1, Categorize: true}
 		if i == out.Slices-1 {
 			q.End = end
 		}
 		n := 0
-		stats, err := a.scanLogs(ctx, q, func(l labels.Labels, e LogEntry) error {
+		stats, err := a.scanLogs(ctx, q, func(l labels.Labels, e logql.Entry) error {
 			if n++; n > quota {
 				out.Sampled = true
 				return nil
@@ -46,17 +48,17 @@ func (a *api) sample(ctx context.Context, query string, start, end time.Time, mo
 		if err != nil {
 			return out, err
 		}
-		out.stats.add(stats)
+		addLogStats(&out.stats, stats)
 	}
 	return out, nil
 }
 
 // scanLogs runs a log query and takes its time.
-func (a *api) scanLogs(ctx context.Context, q LogQuery, f func(labels.Labels, LogEntry) error) (LogStats, error) {
+func (a *api) scanLogs(ctx context.Context, q logql.Request, f func(labels.Labels, logql.Entry) error) (logql.Stats, error) {
 	begin := time.Now()
 	stats, err := a.Logs.LogQL.Scan(ctx, q, f)
-	if stats.Took == 0 {
-		stats.Took = time.Since(begin)
+	if stats.Exec == 0 {
+		stats.Exec = time.Since(begin)
 	}
 	return stats, err
 }

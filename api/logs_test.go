@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hulotte-dev/hulotte/model"
+	"github.com/hulotte-dev/hulotte/query/logql"
 )
 
 func TestLogHistogram(t *testing.T) {
@@ -50,7 +51,7 @@ func TestLogHistogramErrors(t *testing.T) {
 			t.Errorf("%s: %d %s", params, code, body)
 		}
 	}
-	f("query={", `"error":"parse error at line 1, col 2: syntax error: unexpected end of input"`)
+	f("query={", `"error":"parse error at line 1, col 2: syntax error: unexpected $end, expecting IDENTIFIER"`)
 	f("query=vector(1)%2Bvector(1)", "only log queries")
 	f("query={}&step=1ms", "3600000 steps: at most 2000")
 	f("query={}&step=1us", "at least 1ms")
@@ -125,10 +126,10 @@ type spyScan struct {
 	asked *string
 }
 
-func (s spyScan) Scan(ctx context.Context, q LogQuery, f func(labels.Labels, LogEntry) error) (LogStats, error) {
-	if strings.Contains(q.Text, "|>") {
-		*s.asked = q.Text
-		return LogStats{}, f(labels.EmptyLabels(), LogEntry{})
+func (s spyScan) Scan(ctx context.Context, q logql.Request, f func(labels.Labels, logql.Entry) error) (logql.Stats, error) {
+	if strings.Contains(q.Query, "|>") {
+		*s.asked = q.Query
+		return logql.Stats{}, f(labels.EmptyLabels(), logql.Entry{})
 	}
 	return s.plainLogQL.Scan(ctx, q, f)
 }
@@ -225,11 +226,11 @@ type brokenScan struct {
 	lines int
 }
 
-func (s brokenScan) Scan(_ context.Context, _ LogQuery, f func(labels.Labels, LogEntry) error) (LogStats, error) {
+func (s brokenScan) Scan(_ context.Context, _ logql.Request, f func(labels.Labels, logql.Entry) error) (logql.Stats, error) {
 	for range s.lines {
-		if err := f(labels.EmptyLabels(), LogEntry{Line: "some text that is long enough"}); err != nil {
-			return LogStats{}, err
+		if err := f(labels.EmptyLabels(), logql.Entry{Line: "some text that is long enough"}); err != nil {
+			return logql.Stats{}, err
 		}
 	}
-	return LogStats{}, model.NewError(model.Corrupt, "block 7 cannot be read")
+	return logql.Stats{}, model.NewError(model.Corrupt, "block 7 cannot be read")
 }

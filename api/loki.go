@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/hulotte-dev/hulotte/model"
+	"github.com/hulotte-dev/hulotte/query/logql"
 	"github.com/hulotte-dev/hulotte/store"
 )
 
@@ -22,69 +22,18 @@ type Logs struct {
 	Limits LogLimits
 }
 
-// LogQL runs queries for the tenant of the context. An error's model.Kind says what it means: Invalid that the query is
-// wrong, Limit that it asks for too much.
+// LogQL runs queries for the tenant of the context: *logql.Engine does. An error's model.Kind says what it means: Invalid
+// that the query is wrong, Limit that it asks for too much.
 type LogQL interface {
-	// Parse checks a query.
-	Parse(query string) (LogExpr, error)
 	// Query runs a query of either kind.
-	Query(ctx context.Context, q LogQuery) (LogResult, error)
-	// Scan calls f with every entry that the log query q finds, one call at a time, in the order of q.Backward, and as many as
-	// q.Limit, where 0 is all of them. An error of f ends it and is returned as it is. The entry is f's until it returns.
-	Scan(ctx context.Context, q LogQuery, f func(stream labels.Labels, e LogEntry) error) (LogStats, error)
+	Query(ctx context.Context, r logql.Request) (logql.Result, error)
+	// Scan calls f with every entry that a log query finds, one call at a time, in the request's direction, and as many as
+	// its limit, where 0 is all of them. An error of f ends it and is returned as it is. The entry is f's until it returns.
+	Scan(ctx context.Context, r logql.Request, f func(stream labels.Labels, e logql.Entry) error) (logql.Stats, error)
 	// Follow calls f once without streams as soon as it follows, and then with what a log query finds in the records that come in
-	// from that moment on, until ctx ends or f returns an error. dropped counts the records that were lost since the last call because f was slow. What f is given is f's to keep.
-	Follow(ctx context.Context, query string, f func(streams []LogStream, dropped int) error) error
-}
-
-// LogExpr is a LogQL query that could be parsed.
-type LogExpr struct {
-	Matchers []*labels.Matcher // the selector of a log query
-	Selector bool              // it is a selector and nothing else
-	Metric   bool              // its result is numbers
-	Pretty   string            // over several lines where it is long
-}
-
-// LogQuery is a query with its range. A metric query is evaluated at Start, Start+Step and so on to End; when Start is
-// End and Step is 0, at that moment alone. A log query is about Start <= time < End.
-type LogQuery struct {
-	Text       string
-	Start, End time.Time
-	Step       time.Duration
-	// Interval leaves out the entries of a stream that come sooner than this after the one before.
-	Interval time.Duration
-	Limit    int // entries; 0 means no limit
-	Backward bool
-}
-
-// LogResult is streams, in no order, or a value: promql.Matrix, promql.Vector or promql.Scalar.
-type LogResult struct {
-	Streams  []LogStream
-	Value    parser.Value
-	Stats    LogStats
-	Warnings []string
-}
-
-// LogStream is entries of one stream, in the order of the query.
-type LogStream struct {
-	Labels  labels.Labels
-	Entries []LogEntry
-}
-
-// LogEntry is one record after the stages of a query.
-type LogEntry struct {
-	Time     int64 // nanoseconds
-	Line     string
-	Metadata []model.Field // stored with the record, sorted by name
-	Parsed   []model.Field // made by the query, sorted by name
-}
-
-// LogStats says what a query cost.
-type LogStats struct {
-	store.EventStats
-	Entries int64         // in the result
-	Queued  time.Duration // waited for its turn
-	Took    time.Duration // without Queued
+	// from that moment on, until ctx ends or f returns an error. dropped counts the records that were lost since the last call
+	// because f was slow. Its streams are those of a request with Categorize. What f is given is f's to keep.
+	Follow(ctx context.Context, query string, f func(streams []logql.Stream, dropped int) error) error
 }
 
 // LogLimits bound what one request about logs may ask for. The zero value means the defaults.

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hulotte-dev/hulotte/query/fields"
+	"github.com/hulotte-dev/hulotte/query/logql"
 )
 
 // How many records and fields Loki looks at unless told otherwise.
@@ -22,8 +23,8 @@ func (a *api) detect(r *http.Request, sel logSelection, lines int, o fields.Opti
 		return nil, logSample{}, errNoLogs
 	}
 	d := fields.New(o)
-	s, err := a.sample(r.Context(), sel.text, sel.start, sel.end, lines, func(l labels.Labels, e LogEntry) error {
-		d.Add(fields.Record{Stream: l, Line: e.Line, Metadata: e.Metadata, Parsed: e.Parsed})
+	s, err := a.sample(r.Context(), sel.text, sel.start, sel.end, lines, func(l labels.Labels, e logql.Entry) error {
+		d.Add(fields.Record{Stream: l, Line: e.Line, Metadata: e.Structured, Parsed: e.Parsed})
 		return nil
 	})
 	return d, s, err

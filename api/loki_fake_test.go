@@ -12,99 +12,75 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
-	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/hulotte-dev/hulotte/model"
+	"github.com/hulotte-dev/hulotte/query/logql"
 	"github.com/hulotte-dev/hulotte/store"
 	"github.com/hulotte-dev/hulotte/store/eventstest"
 )
 
-// plainLogQL knows selectors with line filters |= "text", | logfmt as a mark, and vector(1)+vector(1): what the tests of
-// this package need to be about HTTP alone.
-type plainLogQL struct {
-	events store.EventTenants
-	parser parser.Parser
-}
+// plainLogQL knows log queries with line filters |= "text", vector(1)+vector(1), and the counts of our histogram.
+type plainLogQL struct{ events store.EventTenants }
 
-var (
-	plainQuery  = regexp.MustCompile(`^(\{[^}]*\})((?:\s*\|= "[^"]*")*)\s*$`)
-	plainFilter = regexp.MustCompile(`\|= "([^"]*)"`)
-	plainVector = regexp.MustCompile(`^(vector\(1\)\+vector\(1\)|sum by \((\w+)\) \(count_over_time\((.*)\n\[(\w+)\]\)\))$`)
-)
-
-var errPlainParse = model.NewError(model.Invalid, "parse error at line 1, col 2: syntax error: unexpected end of input")
-
-func (p plainLogQL) Parse(query string) (LogExpr, error) {
-	if m := plainVector.FindStringSubmatch(query); m != nil {
-		return LogExpr{Metric: true, Pretty: strings.ReplaceAll(query, "+", "\n+\n")}, nil
+func (p plainLogQL) Query(ctx context.Context, q logql.Request) (logql.Result, error) {
+	e, err := logql.Parse(q.Query)
+	if err != nil {
+		return logql.Result{}, err
 	}
-	m := plainQuery.FindStringSubmatch(query)
-	if m == nil {
-		return LogExpr{}, errPlainParse
+	if _, ok := e.(*logql.LogExpr); !ok {
+		return p.metric(ctx, q)
 	}
-	e := LogExpr{Selector: m[2] == "", Pretty: query}
-	if m[1] == "{}" {
-		return e, nil
-	}
-	var err error
-	e.Matchers, err = p.parser.ParseMetricSelector(m[1])
-	return e, err
-}
-
-func (p plainLogQL) Query(ctx context.Context, q LogQuery) (LogResult, error) {
-	if m := plainVector.FindStringSubmatch(q.Text); m != nil {
-		return p.metric(ctx, q, m)
-	}
-	var res LogResult
-	var err error
-	res.Stats, err = p.Scan(ctx, q, func(l labels.Labels, e LogEntry) error {
-		at := slices.IndexFunc(res.Streams, func(s LogStream) bool { return labels.Equal(s.Labels, l) })
+	res := logql.Result{Streams: []logql.Stream{}}
+	res.Stats, err = p.Scan(ctx, q, func(l labels.Labels, e logql.Entry) error {
+		at := slices.IndexFunc(res.Streams, func(s logql.Stream) bool { return labels.Equal(s.Labels, l) })
 		if at < 0 {
 			at = len(res.Streams)
-			res.Streams = append(res.Streams, LogStream{Labels: l})
+			res.Streams = append(res.Streams, logql.Stream{Labels: l})
 		}
 		res.Streams[at].Entries = append(res.Streams[at].Entries, e)
 		return nil
 	})
+	if !q.Categorize {
+		res.Streams = append([]logql.Stream{}, mergedStreams(res.Streams)...)
+	}
+	slices.SortFunc(res.Streams, func(a, b logql.Stream) int { return labels.Compare(a.Labels, b.Labels) })
 	return res, err
 }
 
-func (p plainLogQL) metric(ctx context.Context, q LogQuery, m []string) (LogResult, error) {
-	if m[2] == "" && q.Step == 0 {
-		return LogResult{Value: promql.Vector{{T: q.End.UnixMilli(), F: 2}}}, nil
-	}
-	if m[2] == "" {
-		return LogResult{Value: promql.Matrix{{Floats: []promql.FPoint{{T: q.Start.UnixMilli(), F: 2}}}}}, nil
+var plainCount = regexp.MustCompile(`^sum by \((\w+)\) \(count_over_time\((.*)\n\[(\w+)\]\)\)$`)
+
+func (p plainLogQL) metric(ctx context.Context, q logql.Request) (logql.Result, error) {
+	m := plainCount.FindStringSubmatch(q.Query)
+	switch {
+	case m == nil && q.Step == 0:
+		return logql.Result{Vector: promql.Vector{{T: q.End.UnixMilli(), F: 2}}}, nil
+	case m == nil:
+		return logql.Result{Matrix: promql.Matrix{{Floats: []promql.FPoint{{T: q.Start.UnixMilli(), F: 2}}}}}, nil
 	}
 	series := map[string]*promql.Series{}
-	var out promql.Matrix
-	step, err := time.ParseDuration(m[4])
+	step, err := time.ParseDuration(m[3])
 	if err != nil {
-		return LogResult{}, err
+		return logql.Result{}, err
 	}
 	for t := q.Start; !t.After(q.End); t = t.Add(q.Step) {
-		_, err := p.Scan(ctx, LogQuery{Text: m[3], Start: t.Add(1 - step), End: t.Add(1)}, func(l labels.Labels, e LogEntry) error {
-			count(series, l, e, m[2], t)
+		_, err := p.Scan(ctx, logql.Request{Query: m[2], Start: t.Add(1 - step), End: t.Add(1)}, func(l labels.Labels, e logql.Entry) error {
+			count(series, l, e, m[1], t)
 			return nil
 		})
 		if err != nil {
-			return LogResult{}, err
+			return logql.Result{}, err
 		}
 	}
+	out := promql.Matrix{}
 	for _, s := range series {
 		out = append(out, *s)
 	}
 	slices.SortFunc(out, func(a, b promql.Series) int { return labels.Compare(a.Metric, b.Metric) })
-	return LogResult{Value: out}, nil
+	return logql.Result{Matrix: out}, nil
 }
 
-func count(series map[string]*promql.Series, l labels.Labels, e LogEntry, by string, t time.Time) {
-	value := l.Get(by)
-	for _, f := range e.Metadata {
-		if f.Name == by {
-			value = f.Value
-		}
-	}
+func count(series map[string]*promql.Series, l labels.Labels, e logql.Entry, by string, t time.Time) {
+	value := allLabels(l, &e).Get(by)
 	s := series[value]
 	if s == nil {
 		s = &promql.Series{Metric: labels.FromStrings()}
@@ -119,35 +95,43 @@ func count(series map[string]*promql.Series, l labels.Labels, e LogEntry, by str
 	s.Floats[len(s.Floats)-1].F++
 }
 
-func (p plainLogQL) Scan(ctx context.Context, q LogQuery, f func(labels.Labels, LogEntry) error) (LogStats, error) {
-	e, err := p.Parse(q.Text)
+func plainEntry(r model.Record) logql.Entry {
+	b := labels.NewScratchBuilder(len(r.Fields))
+	for _, f := range r.Fields {
+		b.Add(f.Name, f.Value)
+	}
+	return logql.Entry{Time: r.Time, Line: r.Line, Structured: b.Labels()}
+}
+
+func (p plainLogQL) Scan(ctx context.Context, q logql.Request, f func(labels.Labels, logql.Entry) error) (logql.Stats, error) {
+	e, err := logql.ParseLog(q.Query)
 	if err != nil {
-		return LogStats{}, err
+		return logql.Stats{}, err
 	}
 	events, err := p.events.EventReader(model.Tenant(ctx))
 	if err != nil {
-		return LogStats{}, err
+		return logql.Stats{}, err
 	}
 	type row struct {
 		labels labels.Labels
-		LogEntry
+		logql.Entry
 	}
 	var rows []row
 	query := store.EventQuery{Start: q.Start.UnixNano(), End: q.End.UnixNano(), Matchers: e.Matchers, Order: store.Forward}
-	for _, m := range plainFilter.FindAllStringSubmatch(q.Text, -1) {
-		query.Filters = append(query.Filters, store.RecordFilter{Needles: [][]string{{m[1]}}})
+	for _, s := range e.Stages {
+		query.Filters = append(query.Filters, store.RecordFilter{Needles: [][]string{{s.(*logql.LineFilter).Alternatives[0].Text}}})
 	}
 	stats, err := events.Select(ctx, query, func(_ int, b store.EventBatch) error {
 		for _, r := range b.(*eventstest.Batch).Records {
-			rows = append(rows, row{b.Stream(), LogEntry{Time: r.Time, Line: r.Line, Metadata: r.Fields}})
+			rows = append(rows, row{b.Stream(), plainEntry(r)})
 		}
 		return nil
 	})
 	if err != nil {
-		return LogStats{}, err
+		return logql.Stats{}, err
 	}
 	slices.SortStableFunc(rows, func(a, b row) int {
-		if q.Backward {
+		if q.Direction == logql.Backward {
 			a, b = b, a
 		}
 		return cmp.Compare(a.Time, b.Time)
@@ -156,15 +140,15 @@ func (p plainLogQL) Scan(ctx context.Context, q LogQuery, f func(labels.Labels, 
 		rows = rows[:min(q.Limit, len(rows))]
 	}
 	for _, r := range rows {
-		if err := f(r.labels, r.LogEntry); err != nil {
-			return LogStats{}, err
+		if err := f(r.labels, r.Entry); err != nil {
+			return logql.Stats{}, err
 		}
 	}
-	return LogStats{EventStats: stats, Entries: int64(len(rows)), Took: time.Millisecond}, nil
+	return logql.Stats{EventStats: stats, Entries: len(rows), Exec: time.Millisecond}, nil
 }
 
-func (p plainLogQL) Follow(ctx context.Context, query string, f func([]LogStream, int) error) error {
-	e, err := p.Parse(query)
+func (p plainLogQL) Follow(ctx context.Context, query string, f func([]logql.Stream, int) error) error {
+	e, err := logql.ParseLog(query)
 	if err != nil {
 		return err
 	}
@@ -176,11 +160,11 @@ func (p plainLogQL) Follow(ctx context.Context, query string, f func([]LogStream
 		if len(records) == 0 {
 			return f(nil, dropped)
 		}
-		s := LogStream{Labels: l}
+		s := logql.Stream{Labels: l}
 		for _, r := range records {
-			s.Entries = append(s.Entries, LogEntry{Time: r.Time, Line: r.Line, Metadata: r.Fields})
+			s.Entries = append(s.Entries, plainEntry(r))
 		}
-		return f([]LogStream{s}, dropped)
+		return f([]logql.Stream{s}, dropped)
 	})
 }
 
@@ -221,7 +205,9 @@ type failing struct {
 	err error
 }
 
-func (f failing) Query(context.Context, LogQuery) (LogResult, error) { return LogResult{}, f.err }
+func (f failing) Query(context.Context, logql.Request) (logql.Result, error) {
+	return logql.Result{}, f.err
+}
 
 type busyError struct{ error }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 
+	"github.com/hulotte-dev/hulotte/query/logql"
 	"github.com/hulotte-dev/hulotte/store"
 )
 
@@ -196,7 +197,7 @@ func (a *api) lokiVolume(r *http.Request) (lokiAnswer, error) {
 	for _, v := range biggest(sums, q.limit) {
 		vector = append(vector, promql.Sample{Metric: v.labels, T: q.end.UnixMilli(), F: v.bytes})
 	}
-	return lokiResult{LogResult: LogResult{Value: vector, Stats: LogStats{Took: time.Since(begin)}}}, nil
+	return lokiResult{Result: logql.Result{Vector: vector, Stats: logql.Stats{Exec: time.Since(begin)}}}, nil
 }
 
 func biggest(sums map[string]*volume, limit int) []*volume {
@@ -226,7 +227,7 @@ func (a *api) lokiVolumeRange(r *http.Request) (lokiAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lokiResult{LogResult: LogResult{Value: matrix, Stats: LogStats{Took: time.Since(begin)}}}, nil
+	return lokiResult{Result: logql.Result{Matrix: matrix, Stats: logql.Stats{Exec: time.Since(begin)}}}, nil
 }
 
 func (q *volumeQuery) matrix(ctx context.Context, step time.Duration) (promql.Matrix, error) {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hulotte-dev/hulotte/query/logql"
 )
 
 const (
@@ -162,15 +164,15 @@ func wholeParam(r *http.Request, name string, missing, least, most int) (int, er
 	return n, nil
 }
 
-// lokiBackward reads the direction.
-func lokiBackward(r *http.Request) (bool, error) {
+// lokiDirection reads the direction.
+func lokiDirection(r *http.Request) (logql.Direction, error) {
 	switch strings.ToLower(r.Form.Get("direction")) {
 	case "", "backward":
-		return true, nil
+		return logql.Backward, nil
 	case "forward":
-		return false, nil
+		return logql.Forward, nil
 	}
-	return false, badParam("direction", fmt.Errorf("%q: use forward or backward", cutText(r.Form.Get("direction"), 40)))
+	return 0, badParam("direction", fmt.Errorf("%q: use forward or backward", cutText(r.Form.Get("direction"), 40)))
 }
 
 // lokiStep reads the step of a range, and bounds the points.
@@ -190,36 +192,36 @@ func (a *api) lokiStep(r *http.Request, start, end time.Time) (time.Duration, er
 }
 
 // lokiExpr reads a query and parses it.
-func (a *api) lokiExpr(r *http.Request, name string) (string, LogExpr, error) {
+func (a *api) lokiExpr(r *http.Request, name string) (string, logql.Expr, error) {
 	text := r.Form.Get(name)
 	if text == "" {
-		return "", LogExpr{}, badParam(name, errors.New("it is missing or empty"))
+		return "", nil, badParam(name, errors.New("it is missing or empty"))
 	}
 	e, err := a.lokiParse(text)
 	return text, e, err
 }
 
-func (a *api) lokiParse(text string) (LogExpr, error) {
+func (a *api) lokiParse(text string) (logql.Expr, error) {
 	if len(text) > a.Limits.MaxQueryBytes {
-		return LogExpr{}, badData("the query has %d bytes: at most %d are allowed", len(text), a.Limits.MaxQueryBytes)
+		return nil, badData("the query has %d bytes: at most %d are allowed", len(text), a.Limits.MaxQueryBytes)
 	}
-	if a.Logs.LogQL == nil {
-		return LogExpr{}, errNoLogs
-	}
-	e, err := a.Logs.LogQL.Parse(text)
+	e, err := logql.Parse(text)
 	if err != nil {
-		return e, &apiError{kind: errBadData, err: err}
+		return nil, &apiError{kind: errBadData, err: err}
 	}
 	return e, nil
 }
 
 // logExpr reads a query whose result is log lines.
-func (a *api) logExpr(r *http.Request) (string, LogExpr, error) {
+func (a *api) logExpr(r *http.Request) (string, *logql.LogExpr, error) {
 	text, e, err := a.lokiExpr(r, "query")
-	if err == nil && e.Metric {
-		err = badParam("query", errors.New("only log queries have an answer here: take away the functions around the selector"))
+	if err != nil {
+		return text, nil, err
 	}
-	return text, e, err
+	if log, ok := e.(*logql.LogExpr); ok {
+		return text, log, nil
+	}
+	return text, nil, badParam("query", errors.New("only log queries have an answer here: take away the functions around the selector"))
 }
 
 // lokiMatchers reads an optional selector; one that is empty selects every stream.
@@ -227,18 +229,22 @@ func (a *api) lokiMatchers(r *http.Request, name string) ([]*labels.Matcher, err
 	return a.selectorOf(strings.TrimSpace(r.Form.Get(name)))
 }
 
+// selectorOf takes the selector of a log query: what is behind it, which Loki takes no notice of either here, is not asked of
+// an index.
 func (a *api) selectorOf(text string) ([]*labels.Matcher, error) {
-	if text == "" || strings.Join(strings.Fields(text), "") == "{}" {
+	if text == "" {
 		return nil, nil
 	}
 	e, err := a.lokiParse(text)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case e.Metric:
-		return nil, badData("only label matchers are supported, such as {job=\"web\"}: this is a metric query")
-	case len(e.Matchers) > a.Limits.MaxMatchers:
-		return nil, badData("%d matchers: at most %d are allowed", len(e.Matchers), a.Limits.MaxMatchers)
 	}
-	return e.Matchers, nil
+	log, ok := e.(*logql.LogExpr)
+	switch {
+	case !ok:
+		return nil, badData("only label matchers are supported, such as {job=\"web\"}: this is a metric query")
+	case len(log.Matchers) > a.Limits.MaxMatchers:
+		return nil, badData("%d matchers: at most %d are allowed", len(log.Matchers), a.Limits.MaxMatchers)
+	}
+	return log.Matchers, nil
 }

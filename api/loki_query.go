@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/hulotte-dev/hulotte/query/logql"
 )
 
 // encodingFlagsHeader is how a client asks for a form of the answer.
@@ -37,7 +39,7 @@ func (a *api) lokiQuery(r *http.Request) (lokiAnswer, error) {
 		return nil, err
 	}
 	q.Start, q.End = at, at
-	if !e.Metric {
+	if _, ok := e.(*logql.LogExpr); ok {
 		q.Start = at.Add(-defaultSince)
 	}
 	return a.lokiRun(r, q)
@@ -55,7 +57,7 @@ func (a *api) lokiQueryRange(r *http.Request) (lokiAnswer, error) {
 	if q.Interval, err = lokiDurationParam(r, "interval", 0); err != nil {
 		return nil, err
 	}
-	if e.Metric {
+	if _, ok := e.(*logql.LogExpr); !ok {
 		if q.Step, err = a.lokiStep(r, q.Start, q.End); err != nil {
 			return nil, err
 		}
@@ -66,50 +68,49 @@ func (a *api) lokiQueryRange(r *http.Request) (lokiAnswer, error) {
 }
 
 // lokiCommon reads what both kinds of queries have.
-func (a *api) lokiCommon(r *http.Request) (LogQuery, LogExpr, error) {
+func (a *api) lokiCommon(r *http.Request) (logql.Request, logql.Expr, error) {
 	text, e, err := a.lokiExpr(r, "query")
 	if err != nil {
-		return LogQuery{}, e, err
+		return logql.Request{}, nil, err
 	}
-	q := LogQuery{Text: text}
+	q := logql.Request{Query: text, Categorize: wantsCategories(r)}
 	if q.Limit, err = a.lokiLimit(r, defaultEntries, a.Logs.Limits.MaxEntries); err != nil {
 		return q, e, err
 	}
-	q.Backward, err = lokiBackward(r)
+	q.Direction, err = lokiDirection(r)
 	return q, e, err
 }
 
-func (a *api) lokiRun(r *http.Request, q LogQuery) (lokiAnswer, error) {
+func (a *api) lokiRun(r *http.Request, q logql.Request) (lokiAnswer, error) {
 	res, err := a.runLogQuery(r.Context(), q)
 	if err != nil {
 		return nil, err
 	}
-	return lokiResult{LogResult: res, categorized: wantsCategories(r)}, nil
+	return lokiResult{Result: res, categorized: q.Categorize}, nil
 }
 
 // runLogQuery runs a query and takes its time.
-func (a *api) runLogQuery(ctx context.Context, q LogQuery) (LogResult, error) {
+func (a *api) runLogQuery(ctx context.Context, q logql.Request) (logql.Result, error) {
 	if a.Logs.LogQL == nil {
-		return LogResult{}, errNoLogs
+		return logql.Result{}, errNoLogs
 	}
 	begin := time.Now()
 	res, err := a.Logs.LogQL.Query(ctx, q)
-	if res.Stats.Took == 0 {
-		res.Stats.Took = time.Since(begin)
-	}
-	if res.Stats.Entries == 0 {
-		for _, s := range res.Streams {
-			res.Stats.Entries += int64(len(s.Entries))
-		}
+	if res.Stats.Exec == 0 {
+		res.Stats.Exec = time.Since(begin)
 	}
 	return res, err
 }
 
 // lokiFormatQuery answers with the query in several lines where it is long.
 func (a *api) lokiFormatQuery(r *http.Request) (lokiAnswer, error) {
-	_, e, err := a.lokiExpr(r, "query")
+	text, _, err := a.lokiExpr(r, "query")
 	if err != nil {
 		return nil, err
 	}
-	return lokiJSON{map[string]string{"status": "success", "data": e.Pretty}}, nil
+	pretty, err := logql.Format(text)
+	if err != nil {
+		return nil, &apiError{kind: errBadData, err: err}
+	}
+	return lokiJSON{map[string]string{"status": "success", "data": pretty}}, nil
 }

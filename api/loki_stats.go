@@ -3,17 +3,19 @@ package api
 import (
 	"strconv"
 	"time"
+
+	"github.com/hulotte-dev/hulotte/query/logql"
 )
 
-// appendTo writes what a query cost in the form that Loki documents ("Statistics") and its clients read: groups of
+// appendLogStats writes what a query cost in the form that Loki documents ("Statistics") and its clients read: groups of
 // records are its chunks, what is in memory is its ingester's, and what is in blocks its store's.
-func (s LogStats) appendTo(dst []byte) []byte {
-	seconds := s.Took.Seconds()
+func appendLogStats(dst []byte, s logql.Stats) []byte {
+	seconds := s.Exec.Seconds()
 	lines := s.HeadRecords + s.RecordsRead
 	chunks := s.Groups - s.GroupsSkipped
 	dst = append(dst, `{"summary":{"bytesProcessedPerSecond":`...)
-	dst = strconv.AppendInt(dst, perSecond(s.BytesSearched, s.Took), 10)
-	dst = appendStat(dst, "linesProcessedPerSecond", perSecond(lines, s.Took))
+	dst = strconv.AppendInt(dst, perSecond(s.BytesSearched, s.Exec), 10)
+	dst = appendStat(dst, "linesProcessedPerSecond", perSecond(lines, s.Exec))
 	dst = appendStat(dst, "totalBytesProcessed", s.BytesSearched)
 	dst = appendStat(dst, "totalLinesProcessed", lines)
 	dst = append(dst, `,"execTime":`...)
@@ -21,7 +23,7 @@ func (s LogStats) appendTo(dst []byte) []byte {
 	dst = append(dst, `,"queueTime":`...)
 	dst = strconv.AppendFloat(dst, s.Queued.Seconds(), 'f', -1, 64)
 	dst = append(dst, `,"subqueries":0,"splits":1,"shards":0`...)
-	dst = appendStat(dst, "totalEntriesReturned", s.Entries)
+	dst = appendStat(dst, "totalEntriesReturned", int64(s.Entries))
 	dst = appendStat(dst, "totalPostFilterLines", s.RecordsYielded)
 	dst = appendStat(dst, "groups", s.Groups) // ours, like the next
 	dst = appendStat(dst, "groupsSkipped", s.GroupsSkipped)
@@ -86,17 +88,17 @@ type statsJSON struct {
 	GroupsSkipped int64   `json:"groupsSkipped"`
 }
 
-func (s LogStats) json() statsJSON {
+func logStatsJSON(s logql.Stats) statsJSON {
 	return statsJSON{
 		Bytes: s.BytesSearched, Records: s.HeadRecords + s.RecordsRead, Matched: s.RecordsYielded,
-		Seconds: s.Took.Seconds(), Groups: s.Groups, GroupsSkipped: s.GroupsSkipped,
+		Seconds: s.Exec.Seconds(), Groups: s.Groups, GroupsSkipped: s.GroupsSkipped,
 	}
 }
 
-// add adds the cost of another part of the same answer.
-func (s *LogStats) add(o LogStats) {
+// addLogStats adds the cost of another part of the same answer.
+func addLogStats(s *logql.Stats, o logql.Stats) {
 	s.Add(o.EventStats)
 	s.Entries += o.Entries
 	s.Queued += o.Queued
-	s.Took += o.Took
+	s.Exec += o.Exec
 }

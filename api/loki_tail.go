@@ -13,6 +13,8 @@ import (
 	"github.com/coder/websocket"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/hulotte-dev/hulotte/query/logql"
 )
 
 const (
@@ -150,7 +152,7 @@ func (t *tail) run(server context.Context) {
 }
 
 // put takes what is followed.
-func (t *tail) put(streams []LogStream, dropped int) error {
+func (t *tail) put(streams []logql.Stream, dropped int) error {
 	t.api.tails.dropped.Add(int64(t.queue.put(time.Now(), streams, dropped)))
 	return nil
 }
@@ -174,7 +176,7 @@ func (t *tail) begin(ctx context.Context) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, t.api.Logs.Limits.Timeout)
 	defer cancel()
-	res, err := t.api.runLogQuery(limited, LogQuery{Text: t.query, Start: t.start, End: t.api.Now().Add(tailFuture), Limit: t.limit, Backward: true})
+	res, err := t.api.runLogQuery(limited, logql.Request{Query: t.query, Start: t.start, End: t.api.Now().Add(tailFuture), Limit: t.limit, Categorize: true})
 	if err != nil {
 		return err
 	}

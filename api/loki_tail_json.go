@@ -3,6 +3,10 @@ package api
 import (
 	"slices"
 	"strconv"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hulotte-dev/hulotte/query/logql"
 )
 
 // tailJSON is a frame of a tail:
@@ -12,7 +16,7 @@ import (
 // with streams as a query's answer has them. dropped_entries are examples, and with dropped_count, which Loki does not
 // have, only there when entries were lost.
 type tailJSON struct {
-	streams     []LogStream
+	streams     []logql.Stream
 	categorized bool
 	dropped     int
 	examples    []droppedEntry
@@ -20,7 +24,11 @@ type tailJSON struct {
 
 func (t tailJSON) writeTo(w *jsonWriter) error {
 	w.raw(`{"streams":`)
-	if err := appendStreams(w, t.streams, t.categorized); err != nil {
+	streams := t.streams
+	if !t.categorized {
+		streams = mergedStreams(streams)
+	}
+	if err := appendStreams(w, streams, t.categorized); err != nil {
 		return err
 	}
 	if t.dropped > 0 {
@@ -47,7 +55,7 @@ func (w *jsonWriter) droppedEntry(d droppedEntry) {
 }
 
 // cutStreams returns as many of the entries as have about that many bytes, and the rest; nil when there is none.
-func cutStreams(streams []LogStream, most int) (piece, rest []LogStream) {
+func cutStreams(streams []logql.Stream, most int) (piece, rest []logql.Stream) {
 	size := 0
 	for i, s := range streams {
 		for j := range s.Entries {
@@ -56,11 +64,44 @@ func cutStreams(streams []LogStream, most int) (piece, rest []LogStream) {
 			}
 			piece = slices.Clone(streams[:i])
 			if j > 0 {
-				piece = append(piece, LogStream{s.Labels, s.Entries[:j]})
+				piece = append(piece, logql.Stream{Labels: s.Labels, Entries: s.Entries[:j]})
 			}
-			rest = append([]LogStream{{s.Labels, s.Entries[j:]}}, streams[i+1:]...)
+			rest = append([]logql.Stream{{Labels: s.Labels, Entries: s.Entries[j:]}}, streams[i+1:]...)
 			return piece, rest
 		}
 	}
 	return streams, nil
+}
+
+// mergedStreams regroups entries by all their labels, sorted by them; the entries of a group keep their order.
+func mergedStreams(streams []logql.Stream) []logql.Stream {
+	var out []logql.Stream
+	at := map[string]int{}
+	var key []byte
+	for _, s := range streams {
+		for _, e := range s.Entries {
+			all := allLabels(s.Labels, &e)
+			key = all.Bytes(key)
+			i, ok := at[string(key)]
+			if !ok {
+				i = len(out)
+				at[string(key)] = i
+				out = append(out, logql.Stream{Labels: all})
+			}
+			out[i].Entries = append(out[i].Entries, e)
+		}
+	}
+	slices.SortFunc(out, func(a, b logql.Stream) int { return labels.Compare(a.Labels, b.Labels) })
+	return out
+}
+
+// allLabels is the stream's labels, those of the record over them and those of the query over both.
+func allLabels(stream labels.Labels, e *logql.Entry) labels.Labels {
+	if e.Structured.IsEmpty() && e.Parsed.IsEmpty() {
+		return stream
+	}
+	b := labels.NewBuilder(stream)
+	e.Structured.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })
+	e.Parsed.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })
+	return b.Labels()
 }

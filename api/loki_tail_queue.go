@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hulotte-dev/hulotte/query/logql"
 )
 
 const (
@@ -40,13 +42,13 @@ type tailQueue struct {
 
 type queuedEntry struct {
 	labels labels.Labels
-	LogEntry
-	due time.Time // when it may be sent
+	entry  logql.Entry
+	due    time.Time // when it may be sent
 }
 
 // tailBatch is what is sent at once.
 type tailBatch struct {
-	streams  []LogStream
+	streams  []logql.Stream
 	dropped  int
 	examples []droppedEntry
 }
@@ -61,7 +63,7 @@ func newTailQueue(most int, delay time.Duration) *tailQueue {
 }
 
 // put takes entries that came in at now; it never waits. It returns how many of them are lost.
-func (q *tailQueue) put(now time.Time, streams []LogStream, dropped int) int {
+func (q *tailQueue) put(now time.Time, streams []logql.Stream, dropped int) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	select {
@@ -82,7 +84,7 @@ func (q *tailQueue) put(now time.Time, streams []LogStream, dropped int) int {
 	return q.dropped - before
 }
 
-func (q *tailQueue) add(now time.Time, l labels.Labels, e *LogEntry) {
+func (q *tailQueue) add(now time.Time, l labels.Labels, e *logql.Entry) {
 	n := entrySize(e)
 	if q.size+n > q.most {
 		q.dropped++
@@ -97,7 +99,7 @@ func (q *tailQueue) add(now time.Time, l labels.Labels, e *LogEntry) {
 
 // due is delay after the time of an entry, so that what is older than it may still come in; an entry from the future
 // waits no longer than one of now.
-func (q *tailQueue) due(now time.Time, e *LogEntry) time.Time {
+func (q *tailQueue) due(now time.Time, e *logql.Entry) time.Time {
 	t := time.Unix(0, e.Time)
 	if q.delay == 0 || t.After(now) {
 		t = now
@@ -113,7 +115,7 @@ func (q *tailQueue) signal() {
 }
 
 // sent takes note of the entries of the beginning.
-func (q *tailQueue) sent(now time.Time, streams []LogStream) {
+func (q *tailQueue) sent(now time.Time, streams []logql.Stream) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.twice, q.twiceEnd = map[uint64]int{}, now.Add(twiceFor)
@@ -124,7 +126,7 @@ func (q *tailQueue) sent(now time.Time, streams []LogStream) {
 	}
 }
 
-func (q *tailQueue) hash(l labels.Labels, e *LogEntry) uint64 {
+func (q *tailQueue) hash(l labels.Labels, e *logql.Entry) uint64 {
 	var h maphash.Hash
 	h.SetSeed(q.seed)
 	var number [20]byte
@@ -152,7 +154,7 @@ func (q *tailQueue) take(now time.Time) (b tailBatch, more time.Duration) {
 		more = max(next.Sub(now), time.Millisecond)
 	}
 	if q.delay > 0 {
-		slices.SortStableFunc(due, func(a, b queuedEntry) int { return cmp.Compare(a.Time, b.Time) })
+		slices.SortStableFunc(due, func(a, b queuedEntry) int { return cmp.Compare(a.entry.Time, b.entry.Time) })
 	}
 	b.streams = streamsOf(due)
 	return b, more
@@ -169,7 +171,7 @@ func (q *tailQueue) split(now time.Time) (due []queuedEntry, next time.Time) {
 	for _, e := range q.waiting {
 		if !e.due.After(now) {
 			due = append(due, e)
-			q.size -= entrySize(&e.LogEntry)
+			q.size -= entrySize(&e.entry)
 			continue
 		}
 		kept = append(kept, e)
@@ -190,7 +192,7 @@ func (q *tailQueue) withoutSent(now time.Time, due []queuedEntry) []queuedEntry 
 		return due
 	}
 	return slices.DeleteFunc(due, func(e queuedEntry) bool {
-		h := q.hash(e.labels, &e.LogEntry)
+		h := q.hash(e.labels, &e.entry)
 		if q.twice[h] == 0 {
 			return false
 		}
@@ -200,8 +202,8 @@ func (q *tailQueue) withoutSent(now time.Time, due []queuedEntry) []queuedEntry 
 }
 
 // streamsOf puts the entries of each stream together; they keep their order, and the streams that of their first entries.
-func streamsOf(entries []queuedEntry) []LogStream {
-	var out []LogStream
+func streamsOf(entries []queuedEntry) []logql.Stream {
+	var out []logql.Stream
 	at := map[uint64]int{} // by the labels' hash; of two sets with one hash, the later is a stream of its own each time
 	for _, e := range entries {
 		h := e.labels.Hash()
@@ -209,21 +211,18 @@ func streamsOf(entries []queuedEntry) []LogStream {
 		if !ok || !labels.Equal(out[i].Labels, e.labels) {
 			i = len(out)
 			at[h] = i
-			out = append(out, LogStream{Labels: e.labels})
+			out = append(out, logql.Stream{Labels: e.labels})
 		}
-		out[i].Entries = append(out[i].Entries, e.LogEntry)
+		out[i].Entries = append(out[i].Entries, e.entry)
 	}
 	return out
 }
 
 // entrySize is about how much memory an entry takes.
-func entrySize(e *LogEntry) int {
+func entrySize(e *logql.Entry) int {
 	n := len(e.Line) + 120
-	for _, f := range e.Metadata {
-		n += len(f.Name) + len(f.Value) + 32
-	}
-	for _, f := range e.Parsed {
-		n += len(f.Name) + len(f.Value) + 32
-	}
+	size := func(l labels.Label) { n += len(l.Name) + len(l.Value) + 4 }
+	e.Structured.Range(size)
+	e.Parsed.Range(size)
 	return n
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/hulotte-dev/hulotte/model"
+	"github.com/hulotte-dev/hulotte/query/logql"
 	"github.com/hulotte-dev/hulotte/store/eventstest"
 )
 
@@ -75,7 +76,7 @@ func inTailWorld(t *testing.T, change func(*Options), f func(w *tailWorld)) {
 		tenants := &eventstest.Tenants{}
 		h := newTestAPI(t, emptySeries{}, func(o *Options) {
 			o.Now = time.Now
-			o.Logs = Logs{Events: tenants, LogQL: plainLogQL{tenants, o.Parser}}
+			o.Logs = Logs{Events: tenants, LogQL: plainLogQL{tenants}}
 			if change != nil {
 				change(o)
 			}
@@ -308,7 +309,7 @@ type failingFollow struct {
 	err error
 }
 
-func (f failingFollow) Follow(_ context.Context, _ string, to func([]LogStream, int) error) error {
+func (f failingFollow) Follow(_ context.Context, _ string, to func([]logql.Stream, int) error) error {
 	return errors.Join(to(nil, 0), f.err)
 }
 
@@ -317,7 +318,9 @@ type failingQuery struct {
 	err error
 }
 
-func (f failingQuery) Query(context.Context, LogQuery) (LogResult, error) { return LogResult{}, f.err }
+func (f failingQuery) Query(context.Context, logql.Request) (logql.Result, error) {
+	return logql.Result{}, f.err
+}
 
 // What does not fit into the queue of a slow client is counted, and some of it named.
 func TestTailDrops(t *testing.T) {

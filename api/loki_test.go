@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/hulotte-dev/hulotte/model"
+	"github.com/hulotte-dev/hulotte/query/logql"
 	"github.com/hulotte-dev/hulotte/store/eventstest"
 )
 
@@ -23,7 +24,7 @@ func newLogsAPI(t testing.TB, change func(*Options), lines ...line) http.Handler
 	tenants := &eventstest.Tenants{}
 	fill(t, tenants.Tenant("default"), lines...)
 	return newTestAPI(t, emptySeries{}, func(o *Options) {
-		o.Logs = Logs{Events: tenants, LogQL: plainLogQL{tenants, o.Parser}}
+		o.Logs = Logs{Events: tenants, LogQL: plainLogQL{tenants}}
 		o.Build = BuildInfo{Version: "0.1.0", Revision: "abc", GoVersion: "go1.26"}
 		if change != nil {
 			change(o)
@@ -126,7 +127,7 @@ func TestLokiErrors(t *testing.T) {
 			t.Errorf("%s\n got %d %q %s\nwant %d %s", target, w.Code, w.Header().Get("Content-Type"), w.Body, wantCode, want)
 		}
 	}
-	f("query_range?query={", 400, "parse error at line 1, col 2: syntax error: unexpected end of input")
+	f("query_range?query={", 400, "parse error at line 1, col 2: syntax error: unexpected $end, expecting IDENTIFIER")
 	f("query_range", 400, `invalid parameter "query": it is missing or empty`)
 	f("query_range?start=x&query="+sel, 400, `invalid parameter "start": cannot parse "x" as a time: use nanoseconds, seconds with a fraction or RFC 3339`)
 	f("query_range?start=2500-01-01T00:00:00Z&query="+sel, 400, `invalid parameter "start": the time "2500-01-01T00:00:00Z" is outside of the years 1678 to 2261`)
@@ -142,8 +143,8 @@ func TestLokiErrors(t *testing.T) {
 	f("query_range?step=1ms&query=vector(1)%2Bvector(1)", 400, `exceeded maximum resolution of 11,000 points per time series. Try increasing the value of the step parameter`)
 	f("index/volume?aggregateBy=x&query="+sel, 400, `invalid parameter "aggregateBy": use series or labels`)
 	f("index/stats?query=vector(1)%2Bvector(1)", 400, `only label matchers are supported, such as {job="web"}: this is a metric query`)
-	f("format_query?query={", 400, "parse error at line 1, col 2: syntax error: unexpected end of input")
-	f("series?match[]={", 400, "parse error at line 1, col 2: syntax error: unexpected end of input")
+	f("format_query?query={", 400, "parse error at line 1, col 2: syntax error: unexpected $end, expecting IDENTIFIER")
+	f("series?match[]={", 400, "parse error at line 1, col 2: syntax error: unexpected $end, expecting IDENTIFIER")
 	h = newLogsAPI(t, func(o *Options) { o.Logs = Logs{} })
 	f("labels", 404, "this process keeps no logs")
 }
@@ -200,12 +201,11 @@ func TestLokiTimes(t *testing.T) {
 // Entries that differ in what is stored with them, or what the query made, are streams of their own; equal ones are
 // one stream even when they come from two.
 func TestMergedStreams(t *testing.T) {
-	field := func(pairs string) []model.Field { return fieldsOf(pairs) }
-	streams := []LogStream{
-		{Labels: labelsOf("a=1"), Entries: []LogEntry{
-			{Time: 4, Line: "d", Metadata: field("m=1")}, {Time: 3, Line: "c", Metadata: field("m=2")}, {Time: 2, Line: "b", Metadata: field("m=1")}, {Time: 1, Line: "a"},
+	streams := []logql.Stream{
+		{Labels: labelsOf("a=1"), Entries: []logql.Entry{
+			{Time: 4, Line: "d", Structured: labelsOf("m=1")}, {Time: 3, Line: "c", Structured: labelsOf("m=2")}, {Time: 2, Line: "b", Structured: labelsOf("m=1")}, {Time: 1, Line: "a"},
 		}},
-		{Labels: labelsOf("a=2"), Entries: []LogEntry{{Time: 5, Line: "e", Parsed: field("a=1")}, {Time: 0, Line: "z", Metadata: field("b=x"), Parsed: field("b=y")}}},
+		{Labels: labelsOf("a=2"), Entries: []logql.Entry{{Time: 5, Line: "e", Parsed: labelsOf("a=1")}, {Time: 0, Line: "z", Structured: labelsOf("b=x"), Parsed: labelsOf("b=y")}}},
 	}
 	var got strings.Builder
 	for _, s := range mergedStreams(streams) {

@@ -54,6 +54,7 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		Hosts:          a.hosts(),
 		Live:           m.live,
 		Storage:        a.storage(),
+		Logs:           api.Logs{Events: m.events},
 		ConfigText:     func() string { return a.config.get().Scrape.String() },
 		Flags:          a.flags,
 		Build:          a.buildInfo(),

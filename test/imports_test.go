@@ -41,7 +41,7 @@ var layers = []struct {
 	{"query/cli", []string{"model", "internal/"}},
 	{"query/", []string{"store", "model", "internal/"}},
 	{"rule", []string{"model", "internal/"}},
-	{"api", []string{"model", "store", "query/patterns", "query/fields", "internal/"}},
+	{"api", []string{"model", "store", "query/patterns", "query/fields", "query/logql", "internal/"}},
 	{"web", []string{"internal/"}},
 	{"internal/", []string{"internal/"}},
 	{"tools/", []string{"tools/", "internal/"}},

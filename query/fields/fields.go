@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
-
-	"github.com/hulotte-dev/hulotte/model"
 )
 
 // Source is where a field comes from.
@@ -42,7 +40,7 @@ type Options struct {
 type Record struct {
 	Stream           labels.Labels
 	Line             string
-	Metadata, Parsed []model.Field
+	Metadata, Parsed labels.Labels
 }
 
 // Detector collects fields. It is for one goroutine.
@@ -73,12 +71,8 @@ func New(o Options) *Detector {
 // Add looks at a record.
 func (d *Detector) Add(r Record) {
 	r.Stream.Range(func(l labels.Label) { d.see(Label, l.Name, l.Value, nil) })
-	for _, f := range r.Metadata {
-		d.see(Metadata, f.Name, f.Value, nil)
-	}
-	for _, f := range r.Parsed {
-		d.see(Parsed, f.Name, f.Value, nil)
-	}
+	r.Metadata.Range(func(l labels.Label) { d.see(Metadata, l.Name, l.Value, nil) })
+	r.Parsed.Range(func(l labels.Label) { d.see(Parsed, l.Name, l.Value, nil) })
 	line := strings.TrimLeft(r.Line, " \t")
 	if strings.HasPrefix(line, "{") && d.addJSON(&r, line) {
 		return
@@ -91,10 +85,10 @@ func (d *Detector) found(r *Record, s Source, name, value string, path []string)
 	if name == "" {
 		return
 	}
-	if slices.ContainsFunc(r.Parsed, func(f model.Field) bool { return f.Name == name || f.Name == name+"_extracted" }) {
+	if r.Parsed.Has(name) || r.Parsed.Has(name+"_extracted") {
 		return // the query has read it already
 	}
-	if r.Stream.Has(name) || slices.ContainsFunc(r.Metadata, func(f model.Field) bool { return f.Name == name }) {
+	if r.Stream.Has(name) || r.Metadata.Has(name) {
 		name += "_extracted"
 	}
 	d.see(s, name, value, path)

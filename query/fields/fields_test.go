@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"github.com/prometheus/prometheus/model/labels"
-
-	"github.com/hulotte-dev/hulotte/model"
 )
 
 // show writes what was found, a field a line.
@@ -72,7 +70,7 @@ func TestSources(t *testing.T) {
 	d := New(Options{})
 	d.Add(Record{
 		Stream: labels.FromStrings("app", "web"), Line: `{"app":"x","trace_id":"y","status":200,"read":1}`,
-		Metadata: []model.Field{{Name: "trace_id", Value: "abc"}}, Parsed: []model.Field{{Name: "read", Value: "1"}},
+		Metadata: labels.FromStrings("trace_id", "abc"), Parsed: labels.FromStrings("read", "1"),
 	})
 	want := `label app string count=1 card=1 web:1
 metadata trace_id string count=1 card=1 abc:1
