@@ -310,3 +310,18 @@ func nextPair(s string) (key, value, rest string, ok bool) {
 	}
 	return key, s[:end], strings.TrimLeft(s[end:], " \t\r\n"), true
 }
+
+// OneLine says whether no further line can belong to a record that ends in this line, so that nobody has to wait for one. f may
+// be nil.
+func (f *Format) OneLine(line string) bool {
+	if f == nil {
+		return false
+	}
+	switch {
+	case f.follow == followNever:
+		return true
+	case f.kind == kindNameJSON || f.kind == kindNameLogfmt:
+		return f.Parse(line, When{}, nil).OK
+	}
+	return false
+}
