@@ -87,9 +87,15 @@ func (a *api) lokiRoutes() []route {
 		{getPost, v1 + "detected_field/{name}/values", a.loki(a.lokiDetectedValues)},
 		{getPost, v1 + "patterns", a.loki(a.lokiPatterns)},
 		{get, v1 + "tail", http.HandlerFunc(a.lokiTail)},
+		{"GET POST PUT DELETE", v1 + "delete", a.lokiDeletionByMethod()},
 		{getPost, v1 + "format_query", a.loki(a.lokiFormatQuery)},
 		{get, v1 + "status/buildinfo", a.loki(a.lokiBuildInfo)},
 		{get, v1 + "drilldown-limits", a.loki(a.lokiDrilldownLimits)},
+		{get, v1 + "rules", a.loki(a.lokiRules)},
+		{get, old + "rules", a.loki(a.lokiRules)},
+		{get, "/prometheus/api/v1/rules", a.json(func(r *http.Request) (*result, error) { return a.answerRules(r, a.logRulesFor(r)) })},
+		{get, "/prometheus/api/v1/alerts", a.json(func(r *http.Request) (*result, error) { return answerAlerts(a.logRulesFor(r)) })},
+		{get, "/config", a.loki(a.lokiConfig)},
 		{get, "/ready", http.HandlerFunc(a.lokiReady)},
 
 		{get, old + "tail", http.HandlerFunc(a.lokiTail)},
@@ -103,7 +109,7 @@ func (a *api) lokiRoutes() []route {
 // lokiHandler answers one request of Loki's API: it returns what is sent.
 type lokiHandler func(*http.Request) (lokiAnswer, error)
 
-// lokiAnswer writes the body of an answer.
+// lokiAnswer writes the body of an answer. It is JSON unless it is a lokiYAML.
 type lokiAnswer interface{ writeTo(w *jsonWriter) error }
 
 // loki turns f into a handler: parsed form, tenant, time limit, compression; JSON on success and, as Loki does, plain text on failure.
@@ -131,7 +137,15 @@ func (a *api) loki(f lokiHandler) http.Handler {
 }
 
 func (a *api) lokiWrite(w http.ResponseWriter, r *http.Request, answer lokiAnswer) {
-	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	switch answer.(type) {
+	case lokiNoContent:
+		w.WriteHeader(http.StatusNoContent)
+		return
+	case lokiYAML:
+		w.Header().Set("Content-Type", "application/yaml")
+	default:
+		w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	}
 	out := newJSONWriter(w)
 	err := answer.writeTo(out)
 	if err == nil {

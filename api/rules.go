@@ -83,14 +83,16 @@ type ruleFilter struct {
 }
 
 // rules answers /api/v1/rules.
-func (a *api) rules(r *http.Request) (*result, error) {
+func (a *api) rules(r *http.Request) (*result, error) { return a.answerRules(r, a.rulesFor(r)) }
+
+func (a *api) answerRules(r *http.Request, from Rules) (*result, error) {
 	f, err := a.ruleFilter(r)
 	if err != nil {
 		return nil, err
 	}
 	out := rulesJSON{Groups: []ruleGroupJSON{}}
 	found := f.token == ""
-	for _, g := range a.rulesFor(r).Groups() {
+	for _, g := range from.Groups() {
 		token := groupToken(g)
 		if !found && token != f.token {
 			continue
@@ -225,9 +227,11 @@ func alertsJSON(dst []alertJSON, alerts []Alert) []alertJSON {
 }
 
 // alerts answers /api/v1/alerts: every alert that is pending or firing.
-func (a *api) alerts(r *http.Request) (*result, error) {
+func (a *api) alerts(r *http.Request) (*result, error) { return answerAlerts(a.rulesFor(r)) }
+
+func answerAlerts(from Rules) (*result, error) {
 	list := []alertJSON{}
-	for _, g := range a.rulesFor(r).Groups() {
+	for _, g := range from.Groups() {
 		for _, rule := range g.Rules {
 			list = alertsJSON(list, rule.Alerts)
 		}

@@ -25,6 +25,9 @@ type Memory struct {
 	mu        sync.Mutex
 	streams   map[string]*memoryStream // by model.FormatLabels
 	followers map[*follower]bool
+
+	deletions    []deletion // the newest last
+	lastDeletion int
 }
 
 type memoryStream struct {
@@ -170,7 +173,7 @@ func (m *Memory) matching(matchers []*labels.Matcher) []memoryStream {
 	var out []memoryStream
 	for s := range maps.Values(m.streams) {
 		if matchAll(matchers, s.labels) {
-			out = append(out, memoryStream{s.labels, s.id, slices.Clone(s.records)})
+			out = append(out, memoryStream{s.labels, s.id, m.visibleLocked(s)})
 		}
 	}
 	slices.SortFunc(out, func(a, b memoryStream) int { return labels.Compare(a.labels, b.labels) })

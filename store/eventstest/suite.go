@@ -58,6 +58,7 @@ var cases = []struct {
 	{"buffers used again", testBuffers},
 	{"ends", testEnds},
 	{"follow", testFollow},
+	{"deletion", testDeletion},
 	{"many writers", testWriters},
 	{"random", testRandom},
 }
@@ -607,6 +608,62 @@ func testFollow(t *testing.T, w world) {
 	cancel(stop)
 	if err := <-done; !errors.Is(err, stop) {
 		t.Errorf("Follow returns %v, want the context's cause", err)
+	}
+}
+
+func testDeletion(t *testing.T, w world) {
+	d, ok := w.Events.(store.EventDeleter)
+	if !ok {
+		t.Skip("it cannot delete")
+	}
+	w.append(t, stream("app=web", record(base, "a 1"), record(base+1, "b 2"), record(base+2, "a 3"), record(base+3, "a 4")), stream("app=db", record(base+1, "a 5")))
+	w.settled(t)
+	ctx := context.Background()
+	remove := func(matcher store.DeletionMatcher, filter store.DeletionFilter, start, end int64) string {
+		t.Helper()
+		s := store.DeletionSelection{Matchers: []store.DeletionMatcher{matcher}}
+		if filter.Op != "" {
+			s.Filters = append(s.Filters, filter)
+		}
+		out, err := d.DeleteRecords(ctx, store.EventDeletion{Query: "shown", Start: start, End: end, Created: base, Selection: s})
+		if err != nil || out.ID == "" || out.Query != "shown" {
+			t.Fatalf("DeleteRecords = %+v, %v", out, err)
+		}
+		return out.ID
+	}
+	f := func(name, want string) {
+		t.Helper()
+		var got []string
+		for _, r := range read(t, w, everything()) {
+			got = append(got, strings.Split(r, `"`)[3]) // {app="web"} 0 "line"
+		}
+		slices.Sort(got)
+		if strings.Join(got, ",") != want {
+			t.Errorf("%s: %v, want %s", name, got, want)
+		}
+	}
+	web := store.DeletionMatcher{Name: "app", Type: "=", Value: "web"}
+	f("before", "a 1,a 3,a 4,a 5,b 2")
+	remove(web, store.DeletionFilter{Op: "|=", Text: "a"}, base+2, base+3)
+	f("a text in a range", "a 1,a 4,a 5,b 2")
+	remove(store.DeletionMatcher{Name: "app", Type: "=~", Value: "d."}, store.DeletionFilter{}, base, base+2)
+	f("a stream", "a 1,a 4,b 2")
+	remove(web, store.DeletionFilter{Op: "!~", Text: "^a"}, base-1, base+9)
+	f("what does not match", "a 1,a 4")
+	remove(store.DeletionMatcher{Name: "app", Type: "!=", Value: "web"}, store.DeletionFilter{}, base-1, base+9)
+	last := remove(web, store.DeletionFilter{Op: "!=", Text: "4"}, base-1, base+9)
+	f("without a text", "a 4")
+	list, err := d.Deletions(ctx)
+	if err != nil || len(list) != 5 || list[0].ID != last || list[0].Selection.Filters[0].Text != "4" || list[0].Start != base-1 {
+		t.Errorf("Deletions = %+v, %v", list, err)
+	}
+	if err := d.CancelDeletion(ctx, last); err == nil {
+		f("cancelled", "a 1,a 4")
+	} else if model.KindOf(err) != model.Conflict { // it may be done
+		t.Errorf("CancelDeletion = %v", err)
+	}
+	if err := d.CancelDeletion(ctx, "none"); model.KindOf(err) != model.NotFound {
+		t.Errorf("CancelDeletion of what is not there = %v", err)
 	}
 }
 
