@@ -15,12 +15,13 @@ func (a *App) startLogs(context.Context) (stopFunc, error) {
 	c := a.config.get()
 	a.made.logs = logs.New(c.LogOptions(), a.appendRecords, a.log.With("part", "logs"), a.registry)
 	a.made.intake = intake.New(c.LogIntakeLimits(), a.registry)
+	a.made.sockets = intake.NewSockets(a.log.With("part", "logs"), a.registry)
 	return nil, nil
 }
 
 // logEndpoints are the ways in for logs on our own port.
 func (a *App) logEndpoints() []api.Endpoint {
-	return slices.Concat(a.lokiEndpoints(), a.otlpEndpoints())
+	return slices.Concat(a.lokiEndpoints(), a.otlpEndpoints(), a.gelfEndpoints())
 }
 
 // appendRecords keeps records for the tenant of the context.

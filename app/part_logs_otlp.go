@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -28,29 +27,12 @@ func (a *App) otlpEndpoints() []api.Endpoint {
 func (a *App) startOTLP(context.Context) (stopFunc, error) {
 	c := a.config.get()
 	a.made.otlp = otlp.New(c.OTLPOptions(), a.made.intake, a.made.logs.From("otlp"), a.log.With("part", "otlp"), a.registry)
-	var stops []stopFunc
-	stop := func(ctx context.Context) error {
-		var errs []error
-		for _, s := range stops {
-			errs = append(errs, s(ctx))
-		}
-		return errors.Join(errs...)
+	open := func(addr string) func() (stopFunc, error) {
+		return func() (stopFunc, error) { return a.listenOTLP(addr) }
 	}
-	for key, addr := range map[string]string{"ingest.otlp.grpc_listen": c.Ingest.OTLP.GRPCListen, "ingest.otlp.http_listen": c.Ingest.OTLP.HTTPListen} {
-		if addr == "" {
-			continue
-		}
-		s, err := a.listenOTLP(addr)
-		switch {
-		case err == nil:
-			stops = append(stops, s)
-		case errors.Is(err, syscall.EADDRINUSE) && !c.Chosen(key):
-			a.log.Warn("OpenTelemetry's protocol is not received at its usual address: another program has it", "address", addr, "key", key)
-		default:
-			return nil, errors.Join(err, stop(context.Background()))
-		}
-	}
-	return stop, nil
+	grpc, http := c.Ingest.OTLP.GRPCListen, c.Ingest.OTLP.HTTPListen
+	return a.openDoors("OpenTelemetry's protocol",
+		door{"ingest.otlp.grpc_listen", grpc, open(grpc)}, door{"ingest.otlp.http_listen", http, open(http)})
 }
 
 // listenOTLP serves both transports at an address.

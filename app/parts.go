@@ -9,6 +9,7 @@ import (
 	"github.com/hulotte-dev/hulotte/collect/process"
 	"github.com/hulotte-dev/hulotte/collect/scrape"
 	"github.com/hulotte-dev/hulotte/config"
+	"github.com/hulotte-dev/hulotte/ingest/gelf"
 	"github.com/hulotte-dev/hulotte/ingest/intake"
 	"github.com/hulotte-dev/hulotte/ingest/logs"
 	"github.com/hulotte-dev/hulotte/ingest/otlp"
@@ -44,6 +45,8 @@ func (a *App) parts() []part {
 		{name: "events", start: a.startEvents, stopTimeout: eventsStopTimeout},
 		{name: "logs", start: a.startLogs, stopTimeout: time.Second},
 		{name: "otlp", start: a.startOTLP, stopTimeout: 10 * time.Second},
+		{name: "fluent", start: a.startFluent, stopTimeout: 10 * time.Second},
+		{name: "GELF", start: a.startGELF, stopTimeout: 10 * time.Second},
 		{name: "remote write", start: a.startRemoteWrite, stopTimeout: time.Second, reload: a.reloadRemoteWrite},
 		{name: "query", start: a.startQuery, stopTimeout: 5 * time.Second},
 		{name: "rules", start: a.startRules, stopTimeout: 10 * time.Second, reload: a.reloadRules},
@@ -66,22 +69,24 @@ const mediumStopTimeout = 30 * time.Second
 
 // made is what the parts have made. A part may use what stands above it in the list.
 type made struct {
-	server *httpserver.Server
-	medium *mediumLink
-	member *cluster.Member      // of the nodes on the medium
-	keeper *upkeep.Keeper       // of verifies and backups
-	sink   storage.AppendableV2 // where what is collected goes: into the store, or to the server
-	store  *series.DB
-	events store.EventTenants // log records
-	logs   *logs.Sink         // the way in of all of them
-	otlp   *otlp.Receiver     // OpenTelemetry's protocol
-	intake *intake.Intake     // what pushes of logs may use at one time
-	local  store.Series       // of the default tenant, where this process's own data goes
-	engine *promql.Engine
-	rules  *rule.Manager
-	live   *broadcast.Hub
-	scrape *scrape.Manager
-	gather *gather.Loop
+	server  *httpserver.Server
+	medium  *mediumLink
+	member  *cluster.Member      // of the nodes on the medium
+	keeper  *upkeep.Keeper       // of verifies and backups
+	sink    storage.AppendableV2 // where what is collected goes: into the store, or to the server
+	store   *series.DB
+	events  store.EventTenants // log records
+	logs    *logs.Sink         // the way in of all of them
+	otlp    *otlp.Receiver     // OpenTelemetry's protocol
+	gelf    *gelf.Server       // the Graylog Extended Log Format
+	sockets *intake.Sockets    // servers of the protocols besides HTTP
+	intake  *intake.Intake     // what pushes of logs may use at one time
+	local   store.Series       // of the default tenant, where this process's own data goes
+	engine  *promql.Engine
+	rules   *rule.Manager
+	live    *broadcast.Hub
+	scrape  *scrape.Manager
+	gather  *gather.Loop
 
 	processes  *process.Collector   // nil when they are not measured
 	containers *container.Collector // nil when they are not measured

@@ -146,6 +146,8 @@ type Ingest struct {
 	RemoteWrite RemoteWriteLimits
 	Logs        LogLimits
 	OTLP        OTLP
+	Fluent      Fluent
+	GELF        GELF
 }
 
 // RemoteWriteLimits bound what arrives through Prometheus' remote write.

@@ -46,6 +46,8 @@ func keys(c *Config, s Sources) []Key {
 		ingestKeys(&c.Ingest),
 		logLimitKeys(&c.Ingest.Logs),
 		otlpKeys(&c.Ingest.OTLP),
+		fluentKeys(&c.Ingest.Fluent),
+		gelfKeys(&c.Ingest.GELF),
 		storageKeys(&c.Storage),
 		mediumKeys(&c.Storage.Medium),
 		queryKeys(&c.Query),

@@ -68,10 +68,7 @@ func logLimitKeys(l *LogLimits) []Key {
 // LogOptions are those of the way in of all logs.
 func (c *Config) LogOptions() logs.Options {
 	l := c.Ingest.Logs
-	services := l.ServiceLabels
-	if services == nil {
-		services = []string{}
-	}
+	services := orNone(l.ServiceLabels)
 	return logs.Options{ServiceLabels: services, Limits: logs.Limits{
 		Rate: l.Rate, Burst: l.Burst, MaxLine: int(l.MaxLineSize), RefuseLong: l.RefuseLongLines,
 		MaxLabels: l.MaxLabels, MaxLabelName: int(l.MaxLabelNameSize), MaxLabelValue: int(l.MaxLabelValueSize),

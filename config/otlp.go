@@ -27,10 +27,7 @@ func otlpKeys(o *OTLP) []Key {
 
 // OTLPOptions are those of OpenTelemetry's protocol.
 func (c *Config) OTLPOptions() otlp.Options {
-	labels := c.Ingest.OTLP.LogLabels
-	if labels == nil {
-		labels = []string{}
-	}
+	labels := orNone(c.Ingest.OTLP.LogLabels)
 	return otlp.Options{Labels: labels}
 }
 

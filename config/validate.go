@@ -18,6 +18,7 @@ func (c *Config) validate() Errors {
 	c.validateServer(fail)
 	c.validateAgent(fail)
 	c.validateMedium(fail)
+	c.validateSockets(fail)
 	if h := c.Host; h.Enabled && h.Timeout >= h.Interval {
 		key := "host.timeout"
 		if c.origins[key] == (origin{}) {

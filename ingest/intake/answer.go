@@ -111,3 +111,26 @@ func CountRefused(refused model.Refusals) int {
 	}
 	return n
 }
+
+const (
+	firstWait = 50 * time.Millisecond
+	lastWait  = time.Second
+)
+
+// Retry calls f until it does not fail with what passes by itself, ctx ends, or patience is over: for protocols in which holding back
+// the answer is how to tell a sender to wait.
+func Retry(ctx context.Context, patience time.Duration, f func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+		err := f()
+		if err == nil || !Again(Status(err)) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait):
+		}
+	}
+}

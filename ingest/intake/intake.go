@@ -162,12 +162,23 @@ func (b *Body) Close() {
 	b.buf = new(buffers)
 }
 
+// Hold takes n bytes of the budget, or fails with ErrBusy: for what is being read and is no Body yet. Release gives them back.
+func (in *Intake) Hold(n int64) error {
+	if in.used.Add(n) > in.limits.MaxInFlight {
+		in.used.Add(-n)
+		in.busy.Inc()
+		return ErrBusy
+	}
+	return nil
+}
+
+// Release gives back what Hold took.
+func (in *Intake) Release(n int64) { in.used.Add(-n) }
+
 // Reserve takes n bytes more of the budget, for what is made of the body, or fails with ErrBusy.
 func (b *Body) Reserve(n int64) error {
-	if b.in.used.Add(n) > b.in.limits.MaxInFlight {
-		b.in.used.Add(-n)
-		b.in.busy.Inc()
-		return ErrBusy
+	if err := b.in.Hold(n); err != nil {
+		return err
 	}
 	b.bytes += n
 	return nil

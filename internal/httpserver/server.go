@@ -122,6 +122,14 @@ func isLoopback(a net.Addr) bool {
 // Addr is the address in use; its port is the real one when Options.Listen asked for port 0.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
+// TLS returns how to show the server's certificate, also its later ones, on other ports; nil when it has none.
+func (s *Server) TLS() *tls.Config {
+	if s.cert == nil {
+		return nil
+	}
+	return s.cert.config()
+}
+
 // SetUsers replaces the users; requests under way are not touched.
 func (s *Server) SetUsers(users map[string]string) { s.auth.set(users) }
 

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"syscall"
+
+	"github.com/hulotte-dev/hulotte/api"
+	"github.com/hulotte-dev/hulotte/ingest/fluent"
+	"github.com/hulotte-dev/hulotte/ingest/gelf"
+	"github.com/hulotte-dev/hulotte/ingest/intake"
+)
+
+// door is an address at which something is received.
+type door struct {
+	key, addr string
+	open      func() (stopFunc, error)
+}
+
+// openDoors opens all that have an address. A usual address that another program has is no reason not to start.
+func (a *App) openDoors(what string, doors ...door) (stopFunc, error) {
+	c := a.config.get()
+	var stops []stopFunc
+	stop := func(ctx context.Context) error {
+		var errs []error
+		for _, s := range stops {
+			errs = append(errs, s(ctx))
+		}
+		return errors.Join(errs...)
+	}
+	for _, d := range doors {
+		if d.addr == "" {
+			continue
+		}
+		s, err := d.open()
+		switch {
+		case err == nil:
+			stops = append(stops, s)
+		case errors.Is(err, syscall.EADDRINUSE) && !c.Chosen(d.key):
+			a.log.Warn(what+" is not received at its usual address: another program has it", "address", d.addr, "key", d.key)
+		default:
+			return nil, errors.Join(err, stop(context.Background()))
+		}
+	}
+	return stop, nil
+}
+
+// tlsWhen returns how to show our certificate when on.
+func (a *App) tlsWhen(on bool) *tls.Config {
+	if !on {
+		return nil
+	}
+	return a.made.server.TLS()
+}
+
+// startFluent receives what Fluentd, Fluent Bit and Docker's fluentd driver forward.
+func (a *App) startFluent(context.Context) (stopFunc, error) {
+	c := a.config.get()
+	o := c.FluentOptions()
+	o.TLS = a.tlsWhen(c.Ingest.Fluent.TLS)
+	return a.openDoors("Fluentd's forward protocol", door{"ingest.fluent.listen", o.Address, func() (stopFunc, error) {
+		s, err := fluent.Listen(o, a.made.sockets, a.made.intake, a.made.logs.From("fluent"), a.log.With("part", "fluent"), a.registry)
+		if err != nil {
+			return nil, err
+		}
+		return a.stack.run("fluent", s.Serve), nil
+	}})
+}
+
+// startGELF receives the Graylog Extended Log Format.
+func (a *App) startGELF(context.Context) (stopFunc, error) {
+	c := a.config.get()
+	s := gelf.New(c.GELFOptions(), a.made.intake, a.made.logs.From("gelf"), a.log.With("part", "gelf"), a.registry)
+	a.made.gelf = s
+	udp := func() (stopFunc, error) {
+		u, err := a.made.sockets.ListenUDP("gelf", c.Ingest.GELF.UDPListen)
+		if err != nil {
+			return nil, err
+		}
+		return a.stack.run("GELF over UDP", func(ctx context.Context) error { return u.Serve(ctx, s.Datagrams) }), nil
+	}
+	tcp := func() (stopFunc, error) {
+		t, err := a.made.sockets.ListenTCP("gelf", c.Ingest.GELF.TCPListen, a.tlsWhen(c.Ingest.GELF.TLS), intake.ConnLimits{})
+		if err != nil {
+			return nil, err
+		}
+		return a.stack.run("GELF over TCP", func(ctx context.Context) error { return t.Serve(ctx, s.Connection) }), nil
+	}
+	return a.openDoors("the Graylog Extended Log Format",
+		door{"ingest.gelf.udp_listen", c.Ingest.GELF.UDPListen, udp}, door{"ingest.gelf.tcp_listen", c.Ingest.GELF.TCPListen, tcp})
+}
+
+func (a *App) gelfEndpoints() []api.Endpoint {
+	return []api.Endpoint{{Methods: "POST", Path: "/gelf", Handler: a.made.gelf.HTTP()}}
+}

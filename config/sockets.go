@@ -1,0 +1,96 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/hulotte-dev/hulotte/ingest/fluent"
+	"github.com/hulotte-dev/hulotte/ingest/gelf"
+)
+
+// Fluent is what comes in Fluentd's forward protocol.
+type Fluent struct {
+	Listen         string
+	TLS            bool
+	SharedKey      string
+	MaxMessageSize int64 // bytes
+	Labels         []string
+	LineKeys       []string
+}
+
+// GELF is what comes in the Graylog Extended Log Format.
+type GELF struct {
+	UDPListen      string
+	TCPListen      string
+	TLS            bool
+	MaxMessageSize int64 // bytes
+	Labels         []string
+}
+
+const socketNote = " There is no login: whoever reaches the address may send. When the default address is taken by another program, Hulotte does without and says so."
+
+func fluentKeys(f *Fluent) []Key {
+	return []Key{
+		{Path: "ingest.fluent.listen", value: addressOrNone(&f.Listen), Default: "127.0.0.1:24224",
+			Doc: "Where logs are received in the forward protocol of Fluentd, Fluent Bit and Docker's fluentd driver; empty for nowhere." + socketNote},
+		{Path: "ingest.fluent.tls", value: boolean(&f.TLS), Default: "false",
+			Doc: "Speaks TLS there, with the certificate of `server.tls`."},
+		{Path: "ingest.fluent.shared_key", value: text(&f.SharedKey), Secret: true,
+			Doc: "What senders must know (`shared_key` of Fluentd's and Fluent Bit's `forward` output); empty for no such thing."},
+		{Path: "ingest.fluent.max_message_size", value: size(&f.MaxMessageSize, 1<<10, 1<<30), Default: "16MiB",
+			Doc: "The most that a message, which holds a chunk of records, may hold as it is sent."},
+		{Path: "ingest.fluent.labels", value: list(&f.Labels), Default: strings.Join(fluent.Labels(), ", "),
+			Doc: "The fields of a record that become labels of its stream, names of nested ones joined by `_`; the tag is the label `job`. All others become fields of the record."},
+		{Path: "ingest.fluent.line_keys", value: list(&f.LineKeys), Default: strings.Join(fluent.LineKeys(), ", "),
+			Doc: "The keys of a record of which the first that it has is its line. A record with none of them becomes a line of JSON."},
+	}
+}
+
+func gelfKeys(g *GELF) []Key {
+	return []Key{
+		{Path: "ingest.gelf.udp_listen", value: addressOrNone(&g.UDPListen), Default: "127.0.0.1:12201",
+			Doc: "Where logs are received in the Graylog Extended Log Format over UDP; empty for nowhere." + socketNote},
+		{Path: "ingest.gelf.tcp_listen", value: addressOrNone(&g.TCPListen), Default: "127.0.0.1:12201",
+			Doc: "Where it is received over TCP, with a zero byte behind each message; as `ingest.gelf.udp_listen`. Over HTTP it is received at `/gelf` on the one port."},
+		{Path: "ingest.gelf.tls", value: boolean(&g.TLS), Default: "false",
+			Doc: "Speaks TLS over TCP, with the certificate of `server.tls`."},
+		{Path: "ingest.gelf.max_message_size", value: size(&g.MaxMessageSize, 1<<10, 1<<30), Default: "2MiB",
+			Doc: "The most that a message may hold when it is unpacked."},
+		{Path: "ingest.gelf.labels", value: list(&g.Labels), Default: strings.Join(gelf.Labels(), ", "),
+			Doc: "The fields of a message, without the `_` before their names, that become labels of its stream, besides `host`. All others become fields of the record."},
+	}
+}
+
+func (c *Config) validateSockets(fail func(key, text string)) {
+	if c.Server.TLS.CertFile != "" {
+		return
+	}
+	const text = "is true, but there is no certificate: set server.tls.cert_file and server.tls.key_file"
+	if c.Ingest.Fluent.TLS {
+		fail("ingest.fluent.tls", text)
+	}
+	if c.Ingest.GELF.TLS {
+		fail("ingest.gelf.tls", text)
+	}
+}
+
+// FluentOptions are those of Fluentd's forward protocol, without TLS.
+func (c *Config) FluentOptions() fluent.Options {
+	f := c.Ingest.Fluent
+	return fluent.Options{
+		Address: f.Listen, SharedKey: f.SharedKey, MaxMessage: int(f.MaxMessageSize), Labels: orNone(f.Labels), LineKeys: orNone(f.LineKeys),
+	}
+}
+
+// GELFOptions are those of the Graylog Extended Log Format.
+func (c *Config) GELFOptions() gelf.Options {
+	g := c.Ingest.GELF
+	return gelf.Options{MaxMessage: int(g.MaxMessageSize), Labels: orNone(g.Labels)}
+}
+
+// orNone makes an empty list of none, which would stand for the default.
+func orNone(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}

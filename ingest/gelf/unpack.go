@@ -1,0 +1,32 @@
+package gelf
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+)
+
+// unpack returns the JSON of a packet, which its first bytes tell the compression of: gzip, zlib or none.
+func unpack(data []byte, most int) ([]byte, error) {
+	var src io.Reader
+	var err error
+	switch {
+	case bytes.HasPrefix(data, []byte{0x1f, 0x8b}):
+		src, err = gzip.NewReader(bytes.NewReader(data))
+	case len(data) > 1 && data[0]&0x0f == 8 && (int(data[0])<<8|int(data[1]))%31 == 0: // RFC 1950, 2.2
+		src, err = zlib.NewReader(bytes.NewReader(data))
+	default:
+		src = bytes.NewReader(data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	out, err := io.ReadAll(io.LimitReader(src, int64(most)+1))
+	if err == nil && len(out) > most {
+		err = fmt.Errorf("the message has more than %d bytes (ingest.gelf.max_message_size)", most)
+	}
+	return out, err
+}
