@@ -13,7 +13,15 @@ import (
 // startLogs makes the way in that all log records take.
 func (a *App) startLogs(context.Context) (stopFunc, error) {
 	c := a.config.get()
-	a.made.logs = logs.New(c.LogOptions(), a.appendRecords, a.log.With("part", "logs"), a.registry)
+	o := c.LogOptions()
+	mask, err := c.LogMasker()
+	if err != nil {
+		return nil, err
+	}
+	if mask != nil {
+		o.Mask = mask.Mask
+	}
+	a.made.logs = logs.New(o, a.appendRecords, a.log.With("part", "logs"), a.registry)
 	a.made.intake = intake.New(c.LogIntakeLimits(), a.registry)
 	a.made.sockets = intake.NewSockets(a.log.With("part", "logs"), a.registry)
 	return nil, nil

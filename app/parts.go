@@ -34,6 +34,7 @@ func (a *App) parts() []part {
 			{name: "forwarder", start: a.startForwarder, stopTimeout: 10 * time.Second},
 			{name: "scrape", start: a.startScrape, stopTimeout: 10 * time.Second, reload: a.reloadScrape},
 			{name: "gather", start: a.startGather, stopTimeout: 10 * time.Second},
+			{name: "tail", start: a.startTail, stopTimeout: 10 * time.Second},
 			{name: "agent API", start: a.startAgentAPI, stopTimeout: 15 * time.Second},
 		}
 	}
@@ -53,6 +54,7 @@ func (a *App) parts() []part {
 		{name: "live", start: a.startLive, stopTimeout: time.Second},
 		{name: "scrape", start: a.startScrape, stopTimeout: 10 * time.Second, reload: a.reloadScrape},
 		{name: "gather", start: a.startGather, stopTimeout: 10 * time.Second},
+		{name: "tail", start: a.startTail, stopTimeout: 10 * time.Second},
 		{name: "API", start: a.startAPI, stopTimeout: 15 * time.Second},
 	}
 }

@@ -18,6 +18,7 @@ type Config struct {
 	DataDir    string
 	Server     Server
 	Log        Log
+	Logs       Logs
 	Prometheus Prometheus
 	Agent      Agent
 	Host       Host

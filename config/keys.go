@@ -41,6 +41,7 @@ func keys(c *Config, s Sources) []Key {
 		serverKeys(&c.Server),
 		agentKeys(&c.Agent),
 		logKeys(&c.Log),
+		tailKeys(&c.Logs, s.Role),
 		hostKeys(&c.Host, s.Role),
 		prometheusKeys(&c.Prometheus),
 		ingestKeys(&c.Ingest),

@@ -22,6 +22,7 @@ type LogLimits struct {
 	MaxAhead          time.Duration
 	MaxAge            time.Duration // 0 is no limit
 	ServiceLabels     []string
+	Mask              []string
 
 	MaxCompressedSize   int64 // bytes, of a push
 	MaxUncompressedSize int64 // bytes, of a push
@@ -62,6 +63,7 @@ func logLimitKeys(l *LogLimits) []Key {
 			Doc: "How old a record may be when it comes in; 0 is no limit."},
 		{Path: "ingest.logs.service_labels", value: list(&l.ServiceLabels), Default: "service, app, application, app_name, name, app_kubernetes_io_name, container, container_name, k8s_container_name, component, workload, job, k8s_job_name",
 			Doc: "The labels from the first of which `service_name` is made when a stream does not have it, as Loki does; `unknown_service` when it has none of them. An empty list leaves streams as they are."},
+		maskKey(&l.Mask),
 	}
 }
 

@@ -29,6 +29,7 @@ var machineDefaults = map[string]string{
 	"data_dir":      "default: see below",
 	"host.instance": "default: the host's name",
 	"host.enabled":  "default `true`, `false` for `hulotte server`",
+	"logs.enabled":  "default `true`, `false` for `hulotte server`",
 }
 
 func defaultText(k Key) string {

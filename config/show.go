@@ -55,7 +55,7 @@ func put(root *yaml.Node, path []string, n *yaml.Node, comment string) {
 		root = section(root, name)
 	}
 	key := scalarNode(path[len(path)-1])
-	if n.Kind == yaml.MappingNode && len(n.Content) > 0 {
+	if n.Kind != yaml.ScalarNode && n.Style != yaml.FlowStyle && len(n.Content) > 0 { // it goes over several lines
 		key.HeadComment = comment
 	} else {
 		n.LineComment = comment

@@ -19,6 +19,7 @@ func (c *Config) validate() Errors {
 	c.validateAgent(fail)
 	c.validateMedium(fail)
 	c.validateSockets(fail)
+	c.validateLogs(fail)
 	if h := c.Host; h.Enabled && h.Timeout >= h.Interval {
 		key := "host.timeout"
 		if c.origins[key] == (origin{}) {

@@ -22,6 +22,7 @@ type containerRecords struct {
 func newContainerRecords(t *Tailer, id string, about containerAbout, more map[string]string) *containerRecords {
 	c := &containerRecords{t: t}
 	base := append(about.labels(id, more), model.Field{Name: "job", Value: "containers"}, model.Field{Name: "instance", Value: t.opts.Instance})
+	base = t.withLabels(base)
 	for output, name := range [outputs]string{stdout: "stdout", stderr: "stderr"} {
 		c.labels[output] = model.SortFields(append(slices.Clone(base), model.Field{Name: "stream", Value: name}))
 	}

@@ -58,7 +58,7 @@ func newInput(in FileInput, o Options) (*input, error) {
 		}
 	}
 	for name, value := range in.Labels {
-		if !validLabel(name) {
+		if !ValidLabel(name) {
 			return nil, fmt.Errorf("label %q: a name has letters, digits and underscores, and does not begin with a digit", name)
 		}
 		c.labels = append(c.labels, model.Field{Name: name, Value: value})
@@ -67,7 +67,24 @@ func newInput(in FileInput, o Options) (*input, error) {
 	return c, nil
 }
 
-func validLabel(name string) bool {
+// Check says what is wrong with an input, and how to write it right.
+func Check(in FileInput) error {
+	_, err := newInput(in, Options{})
+	return err
+}
+
+// CheckGlobs says which is wrong.
+func CheckGlobs(globs []string) error {
+	for _, glob := range globs {
+		if err := checkGlob(glob); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ValidLabel says whether a label may have this name.
+func ValidLabel(name string) bool {
 	for i := range len(name) {
 		c := name[i]
 		if c != '_' && (c|0x20 < 'a' || c|0x20 > 'z') && (i == 0 || c < '0' || c > '9') {

@@ -127,6 +127,7 @@ func (j *journal) labelsOf(get map[string]string) []model.Field {
 	for name, value := range j.opts.Labels {
 		labels = append(labels, model.Field{Name: name, Value: value})
 	}
+	labels = j.t.withLabels(labels)
 	return model.SortFields(labels)
 }
 

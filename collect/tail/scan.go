@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -253,6 +254,7 @@ func (f *file) setLabels() {
 	}
 	base = append(base, model.Field{Name: "job", Value: job}, model.Field{Name: "service_name", Value: service})
 	base = append(base, f.in.labels...)
+	base = f.t.withLabels(base)
 	for output, name := range [outputs]string{stdout: "stdout", stderr: "stderr"} {
 		labels := append([]model.Field(nil), base...)
 		if name != "" {
@@ -260,6 +262,16 @@ func (f *file) setLabels() {
 		}
 		f.labels[output] = model.SortFields(labels)
 	}
+}
+
+// withLabels puts the labels of all records on those that are missing.
+func (t *Tailer) withLabels(labels []model.Field) []model.Field {
+	for name, value := range t.opts.Labels {
+		if !slices.ContainsFunc(labels, func(l model.Field) bool { return l.Name == name && l.Value != "" }) {
+			labels = append(labels, model.Field{Name: name, Value: value})
+		}
+	}
+	return labels
 }
 
 // serviceOf names what writes a file: by its place, else by the name of the file or of its folder.

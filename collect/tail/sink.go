@@ -34,7 +34,11 @@ func (d *deliverer) deliver(ctx context.Context, source string, streams []model.
 	if d.mask != nil {
 		for _, s := range streams {
 			for i := range s.Records {
-				s.Records[i].Line = d.mask.Mask(s.Records[i].Line)
+				r := &s.Records[i]
+				r.Line = d.mask.Mask(r.Line)
+				for k := range r.Fields { // they are this record's own
+					r.Fields[k].Value = d.mask.Mask(r.Fields[k].Value)
+				}
 			}
 		}
 	}

@@ -54,6 +54,8 @@ type Options struct {
 	Auto bool
 	// Exclude are globs of files that are never followed.
 	Exclude []string
+	// Labels are put on every record that has no label of these names.
+	Labels map[string]string
 	// Journal, when it is not nil, follows the systemd journal.
 	Journal *JournalOptions
 	// Containers, when it is not nil, follows containers.
@@ -227,10 +229,8 @@ func New(o Options, sink Sink, log *slog.Logger, reg prometheus.Registerer) (*Ta
 		t.inputs = append(t.inputs, compiled)
 	}
 	t.inputs = append(t.inputs, t.builtIn()...)
-	for _, glob := range o.Exclude {
-		if err := checkGlob(glob); err != nil {
-			return nil, fmt.Errorf("cannot follow logs: exclude: %w", err)
-		}
+	if err := CheckGlobs(o.Exclude); err != nil {
+		return nil, fmt.Errorf("cannot follow logs: exclude: %w", err)
 	}
 	return t, nil
 }
