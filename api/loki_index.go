@@ -104,9 +104,10 @@ func targetLabels(params []string, most int) ([]string, error) {
 	return out, nil
 }
 
-// names are the labels to add up by: those that were named, else those that the selector asks for; when it asks for none, all.
+// names are the labels to add up by: those that were named, else those that the selector asks for; when it asks for none, or
+// each label counts for itself, all.
 func (q *volumeQuery) names() []string {
-	if len(q.targets) > 0 {
+	if len(q.targets) > 0 || q.byLabel {
 		return q.targets
 	}
 	var out []string
@@ -211,8 +212,8 @@ func biggest(sums map[string]*volume, limit int) []*volume {
 	return list[:min(len(list), limit)]
 }
 
-// lokiVolumeRange answers with the volumes of each step, of those that are the biggest over the whole range. A sample
-// stands at the start of its step.
+// lokiVolumeRange answers with the volumes of each step, of those that are the biggest over the whole range. Steps begin at
+// multiples of their length, and a sample stands at the last millisecond of its step, that of the last at the end of the range.
 func (a *api) lokiVolumeRange(r *http.Request) (lokiAnswer, error) {
 	q, err := a.volumeQuery(r)
 	if err != nil {
@@ -242,13 +243,14 @@ func (q *volumeQuery) matrix(ctx context.Context, step time.Duration) (promql.Ma
 		matrix[i].Metric = v.labels
 		at[string(v.labels.Bytes(nil))] = i
 	}
-	for t := q.start; t.Before(q.end) && len(chosen) > 0; t = t.Add(step) {
+	for t := q.start; t.Before(q.end) && len(chosen) > 0; {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		end := t.Add(step)
-		if end.After(q.end) {
-			end = q.end
+		end := time.Unix(0, alignDown(t.UnixNano(), int64(step))).Add(step)
+		stamp := end.UnixMilli() - 1
+		if !end.Before(q.end) {
+			end, stamp = q.end, q.end.UnixMilli()
 		}
 		sums, err := q.volumes(ctx, t, end)
 		if err != nil {
@@ -256,9 +258,10 @@ func (q *volumeQuery) matrix(ctx context.Context, step time.Duration) (promql.Ma
 		}
 		for key, v := range sums {
 			if i, ok := at[key]; ok {
-				matrix[i].Floats = append(matrix[i].Floats, promql.FPoint{T: t.UnixMilli(), F: v.bytes})
+				matrix[i].Floats = append(matrix[i].Floats, promql.FPoint{T: stamp, F: v.bytes})
 			}
 		}
+		t = end
 	}
 	// Estimates of a step may come to nothing where that of the whole did not.
 	return slices.DeleteFunc(matrix, func(s promql.Series) bool { return len(s.Floats) == 0 }), nil
