@@ -27,6 +27,9 @@ type file struct {
 	t  *Tailer
 	in *input
 	id fileID
+	// name is the path under which it was met first. What rotation calls it later changes neither its labels nor under which path its
+	// position is found.
+	name string
 
 	// Under Tailer.mu.
 	path         string
@@ -140,9 +143,9 @@ func (f *file) statLocked() (int64, error) {
 	return info.Size(), nil
 }
 
-// shownPath is the path as the machine itself knows it, when its root folder is mounted elsewhere.
+// shownPath is its name as the machine itself knows it, when its root folder is mounted elsewhere.
 func (f *file) shownPath() string {
-	path := f.pathNow()
+	path := f.name
 	if root := strings.TrimSuffix(f.t.opts.RootFS, "/"); root != "" && strings.HasPrefix(path, root+"/") {
 		return path[len(root):]
 	}
@@ -248,7 +251,7 @@ func (f *file) restartLocked() {
 // save remembers the position.
 func (f *file) save() {
 	f.t.saved.put(position{
-		fileID: f.id, Path: f.pathNow(), Offset: f.offset.Load(), Head: hashHead(f.head), Len: len(f.head),
+		fileID: f.id, Path: f.name, Offset: f.offset.Load(), Head: hashHead(f.head), Len: len(f.head),
 		Packed: f.unpack,
 	})
 }

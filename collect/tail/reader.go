@@ -287,14 +287,13 @@ func (r *reader) zeros(f *file, p *readPiece, buf []byte) (skipped int64) {
 // finishLocked ends a file for good.
 func (f *file) finishLocked() {
 	packed := f.unpack
-	path := f.pathNow()
 	if f.packed != nil && f.packed.err != nil {
 		f.t.metrics.errors.WithLabelValues("file").Inc()
 		f.t.log.Warn("a compressed log file is damaged: what is before the damage was read", "err", f.packed.err)
 	}
 	f.closeLocked()
 	if packed {
-		f.t.saved.put(position{fileID: f.id, Path: path, Offset: f.offset.Load(), Head: hashHead(f.head), Len: len(f.head), Packed: true, Done: true})
+		f.t.saved.put(position{fileID: f.id, Path: f.name, Offset: f.offset.Load(), Head: hashHead(f.head), Len: len(f.head), Packed: true, Done: true})
 	}
 	f.t.drop(f)
 }

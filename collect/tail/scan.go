@@ -50,8 +50,12 @@ func (t *Tailer) scan() {
 		}
 	}
 	t.update(seen)
+	adopted := false
 	for _, f := range seen {
-		t.adopt(f)
+		adopted = t.adopt(f) || adopted
+	}
+	if adopted { // at once: a file that nobody remembers would not be looked for where it was rotated to
+		_ = t.saved.save() // it is tried again, and logged, every second
 	}
 	t.mu.Lock()
 	t.first = false
@@ -139,8 +143,8 @@ func (t *Tailer) movedLocked(f *file, path string) {
 	t.byPath[path] = f
 }
 
-// adopt begins to follow a file that is not followed yet.
-func (t *Tailer) adopt(n found) {
+// adopt begins to follow a file that is not followed yet, and says whether it did.
+func (t *Tailer) adopt(n found) bool {
 	t.mu.Lock()
 	_, known := t.files[n.id]
 	full := len(t.files) >= t.opts.MaxFiles
@@ -148,39 +152,44 @@ func (t *Tailer) adopt(n found) {
 	t.mu.Unlock()
 	if known || full {
 		t.noteFull(full && !known)
-		return
+		return false
 	}
 	head, err := headOf(n.path, n.id)
 	if err != nil {
-		return // it is tried again at the next scan
+		return false // it is tried again at the next scan
 	}
 	packed := isPacked(n.path)
 	if n.in.auto && looksBinary(head) {
-		return
+		return false
 	}
 	if p, ok := t.saved.get(n.id); ok && p.is(head) && p.Packed == packed {
 		if !p.Done {
 			t.rescueRotated(n)
-			t.follow(n, p.Offset, head[:p.Len], how{packed: packed})
+			h := how{packed: packed}
+			if filepath.Dir(p.Path) == filepath.Dir(n.path) && rotatedName(filepath.Base(p.Path), filepath.Base(n.path)) {
+				h.name = p.Path
+			}
+			t.follow(n, p.Offset, head[:p.Len], h)
 		}
-		return
+		return !p.Done
 	}
 	if t.isGrowingCopy(n, head) {
-		return
+		return false
 	}
 	if hold, offset, ok := t.origin(n, head); hold {
-		return
+		return false
 	} else if ok {
 		t.rescueRotated(n)
 		t.follow(n, offset, head, how{})
-		return
+		return true
 	}
 	offset, align := n.in.start(n.info.Size(), first)
 	if packed {
 		offset, align = 0, false
 	}
 	t.rescueRotated(n)
-	t.follow(n, offset, nil, how{align: align, packed: packed})
+	t.follow(n, offset, head, how{align: align, packed: packed})
+	return true
 }
 
 // noteFull counts and logs that a file is left out.
@@ -214,15 +223,19 @@ func headOf(path string, id fileID) ([]byte, error) {
 
 // how says what is special about following a file.
 type how struct {
-	align  bool  // begin behind the first end of line
-	packed bool  // it is compressed, and read once
-	gone   bool  // it was rotated away: read it to its end
-	old    *file // what it is the rest of
+	align  bool   // begin behind the first end of line
+	packed bool   // it is compressed, and read once
+	gone   bool   // it was rotated away: read it to its end
+	old    *file  // what it is the rest of
+	name   string // under which it was met first; "" is its path
 }
 
 // follow adds a file.
 func (t *Tailer) follow(n found, offset int64, head []byte, h how) {
-	f := &file{t: t, in: n.in, id: n.id, path: n.path, head: bytes.Clone(head), align: h.align, unpack: h.packed, grown: time.Now()}
+	if h.name == "" {
+		h.name = n.path
+	}
+	f := &file{t: t, in: n.in, id: n.id, name: h.name, path: n.path, head: bytes.Clone(head), align: h.align, unpack: h.packed, grown: time.Now()}
 	f.offset.Store(offset)
 	f.seenSize.Store(n.info.Size())
 	f.gone.Store(h.gone)
@@ -239,7 +252,7 @@ func (t *Tailer) follow(n found, offset int64, head []byte, h how) {
 	t.byPath[n.path] = f
 	delete(t.copies, n.id)
 	t.mu.Unlock()
-	t.saved.put(position{fileID: n.id, Path: n.path, Offset: offset, Head: hashHead(head), Len: len(head), Packed: h.packed})
+	t.saved.put(position{fileID: n.id, Path: h.name, Offset: offset, Head: hashHead(head), Len: len(head), Packed: h.packed})
 	t.log.Debug("following a log file", "file", n.path, "from", offset)
 	t.enqueue(f)
 }
@@ -406,7 +419,7 @@ func (t *Tailer) rescueCopy(f *file) {
 		}
 		if isPacked(n.path) {
 			n.in = f.in
-			if t.rescuePacked(n, position{Offset: offset, Head: hashHead(head), Len: len(head)}, f) {
+			if t.rescuePacked(n, position{Path: f.name, Offset: offset, Head: hashHead(head), Len: len(head)}, f) {
 				return
 			}
 			continue
@@ -417,7 +430,7 @@ func (t *Tailer) rescueCopy(f *file) {
 		}
 		n.in = f.in
 		// A shorter one was copied before the last lines came: all of it was read.
-		t.follow(n, min(offset, n.info.Size()), got, how{gone: true, old: f})
+		t.follow(n, min(offset, n.info.Size()), got, how{gone: true, old: f, name: f.name})
 		return
 	}
 }
@@ -464,7 +477,7 @@ func (t *Tailer) siblings(path string) []found {
 // is now.
 func (t *Tailer) rescueRotated(n found) {
 	for _, p := range t.saved.at(n.path) {
-		if p.Packed {
+		if p.Done {
 			continue
 		}
 		t.mu.Lock()
@@ -492,14 +505,14 @@ func (t *Tailer) rescue(s found, p position, in *input) bool {
 		return false
 	}
 	s.in = in
-	if isPacked(s.path) {
+	if isPacked(s.path) && s.id != p.fileID {
 		return t.rescuePacked(s, p, nil)
 	}
 	head, err := headOf(s.path, s.id)
-	if err != nil || !p.is(head) || s.info.Size() < p.Offset {
+	if err != nil || !p.is(head) || s.info.Size() < p.Offset && !p.Packed || isPacked(s.path) != p.Packed {
 		return false
 	}
-	t.follow(s, p.Offset, head, how{gone: true})
+	t.follow(s, p.Offset, head, how{gone: true, packed: p.Packed, name: p.Path})
 	return true
 }
 
@@ -520,6 +533,6 @@ func (t *Tailer) rescuePacked(s found, p position, old *file) bool {
 	if err != nil {
 		return false
 	}
-	t.follow(s, p.Offset, packedHead, how{packed: true, gone: true, old: old})
+	t.follow(s, p.Offset, packedHead, how{packed: true, gone: true, old: old, name: p.Path})
 	return true
 }
