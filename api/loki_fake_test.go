@@ -119,7 +119,9 @@ func (p plainLogQL) Scan(ctx context.Context, q logql.Request, f func(labels.Lab
 	var rows []row
 	query := store.EventQuery{Start: q.Start.UnixNano(), End: q.End.UnixNano(), Matchers: e.Matchers, Order: store.Forward}
 	for _, s := range e.Stages {
-		query.Filters = append(query.Filters, store.RecordFilter{Needles: [][]string{{s.(*logql.LineFilter).Alternatives[0].Text}}})
+		if f, ok := s.(*logql.LineFilter); ok {
+			query.Filters = append(query.Filters, store.RecordFilter{Needles: [][]string{{f.Alternatives[0].Text}}})
+		}
 	}
 	stats, err := events.Select(ctx, query, func(_ int, b store.EventBatch) error {
 		for _, r := range b.(*eventstest.Batch).Records {

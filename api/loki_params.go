@@ -143,7 +143,12 @@ func (a *api) properRange(r *http.Request, missing time.Duration) (start, end ti
 
 // lokiLimit reads the number of entries that are wanted.
 func (a *api) lokiLimit(r *http.Request, missing, most int) (int, error) {
-	return wholeParam(r, "limit", missing, 1, most)
+	n, err := wholeParam(r, "limit", min(missing, most), 1, math.MaxInt32)
+	if err == nil && n > most {
+		// Clients know these words, and read the limit from them.
+		err = badData("max entries limit per query exceeded, limit > max_entries_limit_per_query (%d > %d)", n, most)
+	}
+	return n, err
 }
 
 // wholeParam reads a whole number with its bounds.
@@ -159,7 +164,7 @@ func wholeParam(r *http.Request, name string, missing, least, most int) (int, er
 	case n < least:
 		return 0, badParam(name, fmt.Errorf("%d is too small: at least %d", n, least))
 	case n > most:
-		return 0, badParam(name, fmt.Errorf("max entries limit per query exceeded, %s > max (%d > %d)", name, n, most))
+		return 0, badParam(name, fmt.Errorf("%d is too much: at most %d", n, most))
 	}
 	return n, nil
 }

@@ -396,7 +396,7 @@ func TestTailErrors(t *testing.T) {
 	f("query={", 400, "parse error at line 1, col 2: ")
 	f("query=vector(1)%2Bvector(1)", 400, `invalid parameter "query": only log queries`)
 	f(tailWeb+"&delay_for=6", 400, `invalid parameter "delay_for": delay_for can't be greater than 5`)
-	f(tailWeb+"&limit=5001", 400, `invalid parameter "limit": max entries limit`)
+	f(tailWeb+"&limit=5001", 400, `invalid parameter "limit": 5001 is too much: at most 5000`)
 	f(tailWeb+"&start=x", 400, `invalid parameter "start"`)
 	f(tailWeb, 426, "WebSocket protocol violation")
 	origin := func(origin string, code int) {

@@ -134,7 +134,7 @@ func TestLokiErrors(t *testing.T) {
 	f("query_range?start=2&end=1&query="+sel, 400, `end timestamp must not be before or equal to start time`)
 	f("query_range?start=2&end=2&query="+sel, 400, `end timestamp must not be before or equal to start time`)
 	f("query_range?start=0&query="+sel, 400, `the query time range exceeds the limit (query length: 490896h0m0s, limit: 87840h0m0s)`)
-	f("query_range?limit=5001&query="+sel, 400, `invalid parameter "limit": max entries limit per query exceeded, limit > max (5001 > 5000)`)
+	f("query_range?limit=5001&query="+sel, 400, `max entries limit per query exceeded, limit > max_entries_limit_per_query (5001 > 5000)`)
 	f("query_range?limit=0&query="+sel, 400, `invalid parameter "limit": 0 is too small: at least 1`)
 	f("query_range?limit=x&query="+sel, 400, `invalid parameter "limit": "x" is not a whole number`)
 	f("query_range?direction=up&query="+sel, 400, `invalid parameter "direction": "up": use forward or backward`)
