@@ -63,6 +63,9 @@ func (s *Scanner) Reset(data []byte) {
 	s.arena = s.arena[:0]
 }
 
+// Next starts again with other data. Unlike with Reset, the strings that were given out stay.
+func (s *Scanner) Next(data []byte) { s.data, s.pos, s.depth = data, 0, 0 }
+
 // Pos is how many bytes were read.
 func (s *Scanner) Pos() int { return s.pos }
 

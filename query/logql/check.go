@@ -9,22 +9,8 @@ func compileAnchored(pattern string) (*regexp.Regexp, error) {
 
 // checkStage says what is wrong with the parameters of a stage, so that Parse refuses what compile would.
 func checkStage(s Stage) error {
-	switch s := s.(type) {
-	case *LineFilter:
-		return checkLineFilter(s)
-	case *RegexpParser:
-		return checkRegexp(s.Pattern)
-	}
-	return nil
-}
-
-func checkLineFilter(f *LineFilter) error {
-	for _, m := range f.Alternatives {
-		if err := checkLineMatch(f.Op, m); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := compileStage(s)
+	return err
 }
 
 func checkLineMatch(op LineOp, m LineMatch) error {
@@ -38,7 +24,8 @@ func checkLineMatch(op LineOp, m LineMatch) error {
 		if m.Func != "" {
 			return invalid("invalid use of %s: it needs another operator than %s", m.Func, op)
 		}
-		return nil
+		_, err := parseLinePattern(m.Text)
+		return err
 	}
 	if m.Func == "ip" {
 		_, err := parseIPRange(m.Text)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// ipRange is the addresses from first to last, both of one family.
+// ipRange is the addresses from first to last, both of one family; ::ffff:10.0.0.1 is one of IPv6.
 type ipRange struct{ first, last netip.Addr }
 
 // parseIPRange reads an address, a range "192.168.0.1-192.189.10.12" or a CIDR "192.51.100.0/24", of IPv4 or IPv6.
@@ -16,7 +16,7 @@ func parseIPRange(s string) (ipRange, error) {
 		if errA != nil || errB != nil || a.Is4() != b.Is4() || b.Less(a) {
 			return ipRange{}, invalid("ip: invalid range %q: write it as 192.168.0.1-192.168.0.9", shorten(s))
 		}
-		return ipRange{a.Unmap(), b.Unmap()}, nil
+		return ipRange{a, b}, nil
 	}
 	if strings.Contains(s, "/") {
 		p, err := netip.ParsePrefix(s)
@@ -29,7 +29,7 @@ func parseIPRange(s string) (ipRange, error) {
 	if err != nil {
 		return ipRange{}, invalid("ip: invalid pattern %q: it is an address, a range (a-b) or a CIDR (a/n)", shorten(s))
 	}
-	return ipRange{a.Unmap(), a.Unmap()}, nil
+	return ipRange{a, a}, nil
 }
 
 func lastAddr(p netip.Prefix) netip.Addr {
@@ -42,8 +42,26 @@ func lastAddr(p netip.Prefix) netip.Addr {
 }
 
 func (r ipRange) contains(a netip.Addr) bool {
-	a = a.Unmap().WithZone("")
+	a = a.WithZone("")
 	return a.Is4() == r.first.Is4() && !a.Less(r.first) && !r.last.Less(a)
+}
+
+// prefix returns what the text of every IPv4 address of the range begins with, or "".
+func (r ipRange) prefix() string {
+	if !r.first.Is4() {
+		return ""
+	}
+	a, b := r.first.String(), r.last.String()
+	if a == b {
+		return a
+	}
+	same := 0
+	for i := 0; i < len(a) && i < len(b) && a[i] == b[i]; i++ {
+		if a[i] == '.' {
+			same = i + 1
+		}
+	}
+	return a[:same]
 }
 
 // matchText says whether the text is an address of the range.
