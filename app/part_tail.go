@@ -16,8 +16,11 @@ func (a *App) startTail(context.Context) (stopFunc, error) {
 		return nil, nil
 	}
 	o := c.TailOptions()
-	if o.Journal != nil && !tail.HasJournal(o.RootFS) {
+	if there, err := tail.HasJournal(o.RootFS); o.Journal != nil && (!there || err != nil) {
 		o.Journal = nil
+		if err != nil {
+			a.log.Warn("the systemd journal is not followed", "err", err, "fix", "install systemd's journalctl where Hulotte runs, or set logs.journal: false")
+		}
 	}
 	sink, err := a.tailSink(c, &o)
 	if err != nil {

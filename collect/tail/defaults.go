@@ -118,37 +118,51 @@ func openLogsOf(proc, root string, found map[string]string) {
 	defer dir.Close()
 	names, _ := dir.Readdirnames(maxDescriptor) // what was read so far is good
 	for _, fd := range names {
-		path, err := os.Readlink(filepath.Join(proc, "fd", fd))
-		if err != nil || !isLogPlace(path, root) || found[path] != "" || !writes(filepath.Join(proc, "fdinfo", fd)) {
+		link := filepath.Join(proc, "fd", fd)
+		path, err := os.Readlink(link)
+		if err != nil || !isLogPlace(path) {
+			continue
+		}
+		here := filepath.Join(root, path)
+		if found[here] != "" || !writes(filepath.Join(proc, "fdinfo", fd)) || !sameFile(link, here) {
 			continue
 		}
 		comm, err := os.ReadFile(filepath.Join(proc, "comm"))
 		if err != nil || len(found) >= maxOpenLogs {
 			return
 		}
-		found[path] = strings.ToValidUTF8(strings.TrimSpace(string(comm)), "_")
+		found[here] = strings.ToValidUTF8(strings.TrimSpace(string(comm)), "_")
 	}
 }
 
-func isLogPlace(path, root string) bool {
-	if !strings.HasPrefix(path, root) || strings.HasSuffix(path, " (deleted)") || isPacked(path) {
+// sameFile says whether two paths lead to one file: in a container the same path is another one.
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
 		return false
 	}
-	rest := "/" + strings.TrimPrefix(strings.TrimPrefix(path, root), "/")
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
+func isLogPlace(path string) bool {
+	if !filepath.IsAbs(path) || strings.HasSuffix(path, " (deleted)") || isPacked(path) {
+		return false
+	}
 	for _, place := range []string{"/tmp/", "/var/tmp/", "/home/", "/root/", "/proc/", "/dev/", "/sys/", "/run/", "/var/lib/docker/", "/var/log/journal/", "/var/log/pods/"} {
-		if strings.HasPrefix(rest, place) {
+		if strings.HasPrefix(path, place) {
 			return false
 		}
 	}
-	if ext := filepath.Ext(rest); ext != ".log" && ext != ".out" && ext != ".err" && ext != "" {
+	if ext := filepath.Ext(path); ext != ".log" && ext != ".out" && ext != ".err" && ext != "" {
 		return false
 	}
 	for _, place := range logPlaces {
-		if strings.Contains(rest, place) {
+		if strings.Contains(path, place) {
 			return true
 		}
 	}
-	return strings.HasSuffix(rest, ".log")
+	return strings.HasSuffix(path, ".log")
 }
 
 // writes says whether a descriptor is open for writing: the last digits of "flags:" are the access mode (proc_pid_fdinfo(5)).

@@ -34,6 +34,7 @@ type file struct {
 	// Under Tailer.mu.
 	path         string
 	queued, busy bool
+	remembered   bool // its position was saved once: nothing is read of a file that a restart would know nothing of
 
 	offset   atomic.Int64 // everything before it is acknowledged
 	seenSize atomic.Int64

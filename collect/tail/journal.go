@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -89,10 +90,15 @@ func journalBelow(root string) string {
 	return ""
 }
 
-// HasJournal says whether there is a journal to be followed below a root, and journalctl to do it.
-func HasJournal(root string) bool {
-	_, err := exec.LookPath("journalctl")
-	return err == nil && journalBelow(root) != ""
+// HasJournal says whether there is a journal below a root; the error is that there is no journalctl to read it.
+func HasJournal(root string) (bool, error) {
+	if journalBelow(root) == "" {
+		return false, nil
+	}
+	if _, err := exec.LookPath("journalctl"); err != nil {
+		return true, fmt.Errorf("there is a systemd journal, but no journalctl to read it: %w", err)
+	}
+	return true, nil
 }
 
 // run follows until ctx ends.

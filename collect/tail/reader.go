@@ -19,6 +19,8 @@ type reader struct {
 	out   []model.Stream
 	reads []readPiece
 	lines []line // of the piece at hand
+	// fields is memory for those of the records.
+	fields []model.Field
 	// source is the text that the lines are parts of, beginning at sourceAt in the file; "" when they are not.
 	source   string
 	sourceAt int64
@@ -46,7 +48,7 @@ type line struct {
 func newReader(t *Tailer) *reader { return &reader{t: t, buf: make([]byte, t.opts.Batch)} }
 
 func (r *reader) begin() {
-	r.taken, r.out, r.reads = 0, nil, r.reads[:0]
+	r.taken, r.out, r.reads, r.fields = 0, nil, r.reads[:0], nil
 }
 
 func (r *reader) full() bool { return r.taken > len(r.buf)/2 }
@@ -174,6 +176,7 @@ func (r *reader) truncated(f *file) (more bool) {
 	r.t.metrics.rotated.WithLabelValues("truncated").Inc()
 	r.t.rescueCopy(f)
 	f.restartLocked()
+	r.t.askScan() // which begins with the copy
 	return true
 }
 

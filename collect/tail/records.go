@@ -1,6 +1,7 @@
 package tail
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -100,6 +101,7 @@ func (r *reader) records(f *file, p *readPiece, end int64, idle, last bool, now 
 			open = min(open, g.open)
 		}
 		if len(g.out) > 0 {
+			g.count()
 			r.out = append(r.out, model.Stream{Labels: f.labels[output], Records: g.out})
 		}
 	}
@@ -153,6 +155,7 @@ type grouper struct {
 	size  int
 	open  int64 // where the record begins that is left open at the end; -1 when none is
 	ended int64 // where the last record ends that was made
+	made  int   // bytes of the records
 	out   []model.Record
 }
 
@@ -234,9 +237,7 @@ func (g *grouper) flush() {
 	g.ended = g.lines[len(g.lines)-1].end
 	g.out = append(g.out, g.record(text, whole, g.lines[0].time))
 	g.lines, g.size = g.lines[:0], 0
-	m := g.r.t.metrics
-	m.lines.WithLabelValues(g.f.kind()).Inc()
-	m.bytes.WithLabelValues(g.f.kind()).Add(float64(len(text)))
+	g.made += len(text)
 }
 
 func (f *file) kind() string {
@@ -244,6 +245,36 @@ func (f *file) kind() string {
 		return "container"
 	}
 	return "file"
+}
+
+// count notes what was made.
+func (g *grouper) count() {
+	m := g.r.t.metrics
+	m.lines.WithLabelValues(g.f.kind()).Add(float64(len(g.out)))
+	m.bytes.WithLabelValues(g.f.kind()).Add(float64(g.made))
+}
+
+// minFieldRoom is how many fields a record may have without a slice of its own, and fieldRoom for how many memory is taken at once.
+const (
+	minFieldRoom = 32
+	fieldRoom    = 4096
+)
+
+// room returns where the fields of the next record go: records of one push share their memory.
+func (r *reader) room() []model.Field {
+	if cap(r.fields)-len(r.fields) < minFieldRoom {
+		r.fields = make([]model.Field, 0, fieldRoom)
+	}
+	return r.fields[len(r.fields):]
+}
+
+// took takes what was appended to room out of it.
+func (r *reader) took(fields []model.Field) []model.Field {
+	n := len(r.fields)
+	if len(fields) > 0 && len(fields) <= cap(r.fields)-n && &fields[0] == &r.fields[:n+1][n] {
+		r.fields = r.fields[:n+len(fields)]
+	}
+	return slices.Clip(fields)
 }
 
 // text returns the record's text: as it stands in the file, where that is one piece.
@@ -277,7 +308,7 @@ func (g *grouper) record(text string, whole int, told int64) model.Record {
 	f := g.f
 	var p logformat.Parsed
 	if f.format != nil {
-		p = f.format.Parse(text, g.joiner.When, nil)
+		p = f.format.Parse(text, g.joiner.When, g.r.room())
 		g.judge(p.OK)
 	}
 	t := told
@@ -292,8 +323,8 @@ func (g *grouper) record(text string, whole int, told int64) model.Record {
 		t = g.now.UnixNano()
 	}
 	fields := p.Fields
-	if g.r.t.opts.NoFields {
-		fields = nil
+	if g.r.t.opts.NoFields || f.format == nil {
+		fields = g.r.room()
 	}
 	if p.Level != "" {
 		fields = append(fields, model.Field{Name: model.FieldLevel, Value: p.Level})
@@ -302,10 +333,10 @@ func (g *grouper) record(text string, whole int, told int64) model.Record {
 		g.r.t.metrics.truncated.Inc()
 		fields = append(fields, model.Field{Name: fieldTruncated, Value: strconv.Itoa(whole)})
 	}
-	if len(fields) > len(p.Fields) && len(fields) > 1 {
+	if len(fields) > 1 {
 		fields = model.SortFields(fields)
 	}
-	return model.Record{Time: f.clock[g.output].next(t), Line: text, Fields: fields}
+	return model.Record{Time: f.clock[g.output].next(t), Line: text, Fields: g.r.took(fields)}
 }
 
 // judge gives up a format that does not fit any more: another program may write to the file now.

@@ -50,13 +50,10 @@ func (t *Tailer) scan() {
 		}
 	}
 	t.update(seen)
-	adopted := false
 	for _, f := range seen {
-		adopted = t.adopt(f) || adopted
+		t.adopt(f)
 	}
-	if adopted { // at once: a file that nobody remembers would not be looked for where it was rotated to
-		_ = t.saved.save() // it is tried again, and logged, every second
-	}
+	t.remember()
 	t.mu.Lock()
 	t.first = false
 	ids := make([]fileID, 0, len(t.files))
@@ -65,6 +62,33 @@ func (t *Tailer) scan() {
 	}
 	t.mu.Unlock()
 	t.saved.touch(ids)
+}
+
+// remember saves the positions of new files before anything is read of them: one that a restart knows nothing of would not be looked for where it was
+// rotated to.
+func (t *Tailer) remember() {
+	t.mu.Lock()
+	var fresh []*file
+	for _, f := range t.files {
+		if !f.remembered {
+			fresh = append(fresh, f)
+		}
+	}
+	t.mu.Unlock()
+	if len(fresh) == 0 {
+		return
+	}
+	if err := t.saved.save(); err != nil {
+		t.log.Debug("new log files are read without a saved position", "err", err) // the saving itself tells of it, and tries again
+	}
+	t.mu.Lock()
+	for _, f := range fresh {
+		f.remembered = true
+	}
+	t.mu.Unlock()
+	for _, f := range fresh {
+		t.enqueue(f)
+	}
 }
 
 // meet notes a path, unless it is not to be followed. The first input that names a file has it.
@@ -143,8 +167,8 @@ func (t *Tailer) movedLocked(f *file, path string) {
 	t.byPath[path] = f
 }
 
-// adopt begins to follow a file that is not followed yet, and says whether it did.
-func (t *Tailer) adopt(n found) bool {
+// adopt begins to follow a file that is not followed yet.
+func (t *Tailer) adopt(n found) {
 	t.mu.Lock()
 	_, known := t.files[n.id]
 	full := len(t.files) >= t.opts.MaxFiles
@@ -152,15 +176,15 @@ func (t *Tailer) adopt(n found) bool {
 	t.mu.Unlock()
 	if known || full {
 		t.noteFull(full && !known)
-		return false
+		return
 	}
 	head, err := headOf(n.path, n.id)
 	if err != nil {
-		return false // it is tried again at the next scan
+		return // it is tried again at the next scan
 	}
 	packed := isPacked(n.path)
 	if n.in.auto && looksBinary(head) {
-		return false
+		return
 	}
 	if p, ok := t.saved.get(n.id); ok && p.is(head) && p.Packed == packed {
 		if !p.Done {
@@ -171,17 +195,17 @@ func (t *Tailer) adopt(n found) bool {
 			}
 			t.follow(n, p.Offset, head[:p.Len], h)
 		}
-		return !p.Done
+		return
 	}
 	if t.isGrowingCopy(n, head) {
-		return false
+		return
 	}
 	if hold, offset, ok := t.origin(n, head); hold {
-		return false
+		return
 	} else if ok {
 		t.rescueRotated(n)
 		t.follow(n, offset, head, how{})
-		return true
+		return
 	}
 	offset, align := n.in.start(n.info.Size(), first)
 	if packed {
@@ -189,7 +213,6 @@ func (t *Tailer) adopt(n found) bool {
 	}
 	t.rescueRotated(n)
 	t.follow(n, offset, head, how{align: align, packed: packed})
-	return true
 }
 
 // noteFull counts and logs that a file is left out.
@@ -254,7 +277,6 @@ func (t *Tailer) follow(n found, offset int64, head []byte, h how) {
 	t.mu.Unlock()
 	t.saved.put(position{fileID: n.id, Path: h.name, Offset: offset, Head: hashHead(head), Len: len(head), Packed: h.packed})
 	t.log.Debug("following a log file", "file", n.path, "from", offset)
-	t.enqueue(f)
 }
 
 // setLabels makes the labels of the file's streams.

@@ -306,6 +306,14 @@ func (t *Tailer) look(ctx context.Context) {
 	}
 }
 
+// askScan has the folders looked at soon.
+func (t *Tailer) askScan() {
+	select {
+	case t.rescan <- struct{}{}:
+	default:
+	}
+}
+
 // scanAtOnce is the part of ScanEvery that lies between two scans at least, however many files appear.
 const scanAtOnce = 20
 
@@ -339,7 +347,7 @@ func (t *Tailer) poll() {
 
 func (t *Tailer) enqueue(f *file) {
 	t.mu.Lock()
-	if !f.queued && t.files[f.id] == f {
+	if !f.queued && f.remembered && t.files[f.id] == f {
 		f.queued = true
 		t.due = append(t.due, f)
 	}

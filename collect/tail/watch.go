@@ -89,10 +89,7 @@ func (w *watcher) note(e fsnotify.Event) {
 	case f != nil && e.Has(fsnotify.Write):
 		w.t.enqueue(f)
 	case e.Has(fsnotify.Create):
-		select {
-		case w.t.rescan <- struct{}{}:
-		default:
-		}
+		w.t.askScan()
 	}
 }
 

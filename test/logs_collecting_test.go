@@ -1,0 +1,139 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hulotte-dev/hulotte/test/harness"
+)
+
+// logStats asks how many records match a selector, and how many streams hold them.
+func logStats(t *testing.T, p *harness.Process, selector string) (streams, entries int) {
+	t.Helper()
+	q := url.Values{"query": {selector}, "start": {"2026-01-01T00:00:00Z"}, "end": {"2027-01-01T00:00:00Z"}}
+	var out struct{ Streams, Entries int }
+	logsGet(t, p, "/loki/api/v1/index/stats?"+q.Encode(), &out)
+	return out.Streams, out.Entries
+}
+
+func logsGet(t *testing.T, p *harness.Process, path string, into any) {
+	t.Helper()
+	res, err := http.Get(p.URL + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s %s %v", path, res.Status, body, err)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		t.Fatalf("%s: %v in %s", path, err, body)
+	}
+}
+
+// waitEntries waits until exactly so many records match.
+func waitEntries(t *testing.T, p *harness.Process, selector string, want int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(20 * time.Millisecond) {
+		_, entries := logStats(t, p, selector)
+		if entries == want {
+			return
+		}
+		if time.Now().After(deadline) || entries > want {
+			t.Fatalf("%s has %d records, want %d\n%s", selector, entries, want, p.Log())
+		}
+	}
+}
+
+// machine makes a root folder as it is on a machine with a web server and a container.
+func machine(t *testing.T) (root string) {
+	t.Helper()
+	root = t.TempDir()
+	id := strings.Repeat("0123456789abcdef", 4)
+	for path, text := range map[string]string{
+		"var/log/nginx/access.log": `203.0.113.9 - - [23/Nov/2026:04:40:01 +0000] "GET /a HTTP/1.1" 200 12 "-" "curl/8"` + "\n" +
+			`203.0.113.9 - - [23/Nov/2026:04:40:02 +0000] "GET /b?password=hunter2 HTTP/1.1" 502 12 "-" "curl/8"` + "\n",
+		"var/log/shop/orders.log": "2026-11-23 04:40:00,123 INFO [main] com.acme.Main - start\n" +
+			"2026-11-23 04:40:01,123 ERROR [main] com.acme.Orders - cannot place order\njava.lang.IllegalStateException: no stock\n\tat com.acme.Orders.place(Orders.java:42)\n",
+		"var/lib/docker/containers/" + id + "/config.v2.json":      `{"Name":"/shop-db-1","Config":{"Labels":{"com.docker.compose.service":"db"}}}`,
+		"var/lib/docker/containers/" + id + "/" + id + "-json.log": `{"log":"database is ready\n","stream":"stderr","time":"2026-11-23T04:40:05.5Z"}` + "\n",
+	} {
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		harness.WriteFile(t, path, text)
+	}
+	return root
+}
+
+// followIn makes a process follow the logs below a root.
+func followIn(root string) []string {
+	return []string{"HULOTTE_LOGS_ENABLED=true", "HULOTTE_HOST_ROOTFS=" + root, "HULOTTE_HOST_ENABLED=false", "HULOTTE_HOST_INSTANCE=web-1", "HULOTTE_HOST_PROCFS=" + root}
+}
+
+// With nothing configured, what is on a machine is found, with its labels.
+func TestLogsOfABareMachine(t *testing.T) {
+	p := harness.Start(t, harness.Options{Env: followIn(machine(t))})
+	waitEntries(t, p, `{instance="web-1", service_name="nginx", filename="/var/log/nginx/access.log", job="files"}`, 2)
+	waitEntries(t, p, `{instance="web-1", service_name="shop", filename="/var/log/shop/orders.log"}`, 2) // the trace is one record
+	waitEntries(t, p, `{instance="web-1", service_name="db", container="shop-db-1", stream="stderr", job="containers"}`, 1)
+	if streams, _ := logStats(t, p, `{instance="web-1"}`); streams != 3 {
+		t.Errorf("%d streams", streams)
+	}
+}
+
+// An agent sends what it follows. It is stopped, and the file grows and is rotated meanwhile: everything arrives, once.
+func TestAgentSendsLogs(t *testing.T) {
+	root := machine(t)
+	server := harness.Start(t, harness.Options{Command: "server"})
+	agent := harness.Start(t, harness.Options{
+		Command: "agent", Env: followIn(root),
+		Config: fmt.Sprintf("agent: {server: %q}\nglobal: {external_labels: {site: south}}\nlogs: {labels: {team: web}}\n", server.URL),
+	})
+	const orders = `{service_name="shop", site="south", team="web", instance="web-1"}`
+	waitEntries(t, server, orders, 2)
+	waitEntries(t, server, `{site="south"}`, 5)
+
+	path := filepath.Join(root, "var/log/shop/orders.log")
+	appendLines(t, path, 1000)
+	waitEntries(t, server, orders, 1002)
+	if err := agent.Stop(); err != nil {
+		t.Error(err)
+	}
+	appendLines(t, path, 500)
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	appendLines(t, path, 500)
+	harness.Start(t, harness.Options{
+		Command: "agent", Env: followIn(root), DataDir: agent.DataDir,
+		Config: fmt.Sprintf("agent: {server: %q}\nglobal: {external_labels: {site: south}}\nlogs: {labels: {team: web}}\n", server.URL),
+	})
+	waitEntries(t, server, orders, 2002)
+}
+
+func appendLines(t *testing.T, path string, n int) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		if _, err := fmt.Fprintf(f, "2026-11-23 04:41:00,%03d INFO [main] com.acme.Orders - order %d of %d\n", i%1000, i, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
