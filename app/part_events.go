@@ -2,12 +2,39 @@ package app
 
 import (
 	"context"
+	"errors"
 
-	"github.com/hulotte-dev/hulotte/store/eventstest"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hulotte-dev/hulotte/cluster"
+	"github.com/hulotte-dev/hulotte/internal/logging"
+	"github.com/hulotte-dev/hulotte/model"
+	"github.com/hulotte-dev/hulotte/store/events"
+	"github.com/hulotte-dev/hulotte/store/medium"
 )
 
-// startEvents opens the store of log records. For now it keeps them in memory.
-func (a *App) startEvents(context.Context) (stopFunc, error) {
-	a.made.events = &eventstest.Tenants{}
-	return nil, nil
+// startEvents opens the store of log records, as soon as the medium is there.
+func (a *App) startEvents(ctx context.Context) (stopFunc, error) {
+	c := a.config.get()
+	id, err := cluster.Identity(c.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	log := logging.Quiet(a.log.With("part", "events"))
+	link := newEventsLink(func(ctx context.Context, m medium.Medium) (eventStore, error) {
+		own := prometheus.NewRegistry() // an attempt that fails leaves none of its metrics behind
+		s, err := events.Open(ctx, c.EventOptions(id), m, log, own)
+		if err != nil {
+			return nil, err
+		}
+		return s, a.registry.Register(own)
+	}, log)
+	a.made.events = link
+	if m, err := a.made.medium.get(); err == nil {
+		if err := link.try(ctx, m); err != nil && model.KindOf(err) != model.Unavailable {
+			return nil, err
+		}
+	}
+	stop := a.stack.run("events", func(ctx context.Context) error { return link.run(ctx, a.made.medium) })
+	return func(ctx context.Context) error { return errors.Join(stop(ctx), link.close()) }, nil
 }

@@ -164,6 +164,7 @@ type RemoteWriteLimits struct {
 // Storage is what is kept, and for how long.
 type Storage struct {
 	Series SeriesStorage
+	Logs   LogStorage
 	Medium Medium
 }
 

@@ -50,6 +50,7 @@ func keys(c *Config, s Sources) []Key {
 		fluentKeys(&c.Ingest.Fluent),
 		gelfKeys(&c.Ingest.GELF),
 		storageKeys(&c.Storage),
+		logStorageKeys(&c.Storage.Logs),
 		mediumKeys(&c.Storage.Medium),
 		queryKeys(&c.Query),
 	)
