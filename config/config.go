@@ -189,6 +189,7 @@ type Query struct {
 	MaxConcurrent int
 	MaxQueued     int
 	SlowQuery     time.Duration // 0 logs none
+	Logs          LogQuery
 }
 
 // Sources is where settings come from.

@@ -53,6 +53,7 @@ func keys(c *Config, s Sources) []Key {
 		logStorageKeys(&c.Storage.Logs),
 		mediumKeys(&c.Storage.Medium),
 		queryKeys(&c.Query),
+		logQueryKeys(&c.Query.Logs),
 	)
 }
 
