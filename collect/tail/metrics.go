@@ -34,6 +34,7 @@ func newMetrics(reg prometheus.Registerer, t *Tailer) *metrics {
 	}
 	gauge("files", "Files that are followed.", func(files, _ int, _ int64) float64 { return float64(files) })
 	gauge("open_files", "Files that are kept open.", func(_, open int, _ int64) float64 { return float64(open) })
+	with.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + "watched_folders", Help: "Folders of which the kernel tells when something in them changes; others are only looked at every now and then."}, func() float64 { return float64(t.watching.Load()) })
 	gauge("lag_bytes", "Bytes of the followed files that are not delivered yet.", func(_, _ int, lag int64) float64 { return float64(lag) })
 	return m
 }

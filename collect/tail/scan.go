@@ -89,6 +89,10 @@ func (t *Tailer) remember() {
 	for _, f := range fresh {
 		t.enqueue(f)
 	}
+	select {
+	case t.rewatch <- struct{}{}:
+	default:
+	}
 }
 
 // meet notes a path, unless it is not to be followed. The first input that names a file has it.

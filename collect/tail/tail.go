@@ -23,6 +23,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -188,18 +189,21 @@ type Tailer struct {
 	own     []fileID // what this process writes its own log to
 	saved   *positions
 
+	watching atomic.Int64 // folders that the kernel tells of
+
 	containers  *input // the files of Docker's and podman's containers; nil when they are not followed
 	engineNames engineNames
 
-	mu     sync.Mutex // guards what follows; no I/O under it but stat
-	files  map[fileID]*file
-	byPath map[string]*file
-	copies map[fileID]*copyOf
-	due    []*file // have something new; a file stands in it at most once
-	wake   chan struct{}
-	rescan chan struct{} // a file has appeared where others are followed
-	first  bool          // the first scan is not over
-	full   bool          // MaxFiles was reached, which is logged once
+	mu      sync.Mutex // guards what follows; no I/O under it but stat
+	files   map[fileID]*file
+	byPath  map[string]*file
+	copies  map[fileID]*copyOf
+	due     []*file // have something new; a file stands in it at most once
+	wake    chan struct{}
+	rescan  chan struct{} // a file has appeared where others are followed
+	rewatch chan struct{} // files are followed that were not before
+	first   bool          // the first scan is not over
+	full    bool          // MaxFiles was reached, which is logged once
 
 	// openLogs are the files that processes write to, and when they were looked for. Only the scan uses them.
 	openLogs map[string]string
@@ -217,7 +221,7 @@ func New(o Options, sink Sink, log *slog.Logger, reg prometheus.Registerer) (*Ta
 	o = o.withDefaults()
 	t := &Tailer{
 		opts: o, log: log, files: map[fileID]*file{}, byPath: map[string]*file{}, copies: map[fileID]*copyOf{},
-		wake: make(chan struct{}, 1), rescan: make(chan struct{}, 1), first: true, own: ownLogs(),
+		wake: make(chan struct{}, 1), rescan: make(chan struct{}, 1), rewatch: make(chan struct{}, 1), first: true, own: ownLogs(),
 	}
 	t.metrics = newMetrics(reg, t)
 	t.sink = &deliverer{sink: sink, mask: o.Mask, log: log, metrics: t.metrics}

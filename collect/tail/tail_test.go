@@ -463,3 +463,35 @@ func TestOptions(t *testing.T) {
 	})
 	f("exclude", func(o *Options) { o.Exclude = []string{"["} })
 }
+
+// The kernel tells of changes where looking would take an hour.
+func TestWatch(t *testing.T) {
+	m := &memory{}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "app.log")
+	write(t, path, `{"level":"info","n":1}`+"\n")
+	o := quick(t)
+	o.Files = []FileInput{{Paths: []string{filepath.Join(dir, "*.log")}, Format: "json"}} // whose records wait for no further lines
+	o.PollEvery, o.ScanEvery = time.Hour, time.Hour
+	tailer, _ := start(t, o, m)
+	wait(t, "the first line", func() bool { return len(m.lines()) == 1 })
+	wait(t, "the folder to be watched", func() bool { return tailer.watching.Load() > 0 })
+	write(t, path, `{"level":"info","n":2}`+"\n")
+	wait(t, "the second line", func() bool { return len(m.lines()) == 2 })
+}
+
+// Without it, looking finds everything.
+func TestPollingOnly(t *testing.T) {
+	m := &memory{}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "app.log")
+	write(t, path, "1\n")
+	o := quick(t)
+	o.Files, o.NoWatch = follow(filepath.Join(dir, "*.log")), true
+	start(t, o, m)
+	expect(t, m, "1")
+	write(t, path, "2\n")
+	expect(t, m, "1", "2")
+	write(t, filepath.Join(dir, "other.log"), "3\n")
+	expect(t, m, "1", "2", "3")
+}

@@ -44,6 +44,8 @@ func (w *watcher) run(ctx context.Context) {
 			return
 		case <-again.C:
 			w.follow()
+		case <-w.t.rewatch:
+			w.follow()
 		case e, ok := <-w.w.Events:
 			if !ok {
 				return
@@ -107,6 +109,7 @@ func (w *watcher) follow() {
 			_ = w.w.Add(dir) // without it, looking remains
 		}
 	}
+	defer func() { w.t.watching.Store(int64(len(w.watched))) }()
 	for dir := range w.watched {
 		if !wanted[dir] {
 			delete(w.watched, dir)
