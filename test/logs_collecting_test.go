@@ -122,6 +122,37 @@ func TestAgentSendsLogs(t *testing.T) {
 	waitEntries(t, server, orders, 2002)
 }
 
+// A process that is killed in the middle loses nothing of what it follows: what it acknowledged to itself is in its store, the rest is in the file.
+func TestKilledWhileFollowing(t *testing.T) {
+	root := machine(t)
+	path := filepath.Join(root, "var/log/shop/orders.log")
+	const orders = `{service_name="shop"}`
+	p := harness.Start(t, harness.Options{Env: followIn(root)})
+	waitEntries(t, p, orders, 2)
+	dataDir, written := p.DataDir, 2
+	for range 3 {
+		appendLines(t, path, 3000)
+		written += 3000
+		waitSome(t, p, orders, written-2999)
+		p.Kill()
+		p = harness.Start(t, harness.Options{Env: followIn(root), DataDir: dataDir})
+	}
+	waitSome(t, p, orders, written)
+	_, entries := logStats(t, p, orders)
+	t.Logf("%d records were written, %d are there", written, entries)
+}
+
+// waitSome waits until at least so many records match.
+func waitSome(t *testing.T, p *harness.Process, selector string, least int) {
+	t.Helper()
+	harness.Eventually(t, time.Minute, func() error {
+		if _, entries := logStats(t, p, selector); entries < least {
+			return fmt.Errorf("%s has %d records, want %d", selector, entries, least)
+		}
+		return nil
+	})
+}
+
 func appendLines(t *testing.T, path string, n int) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
