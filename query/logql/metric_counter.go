@@ -2,7 +2,9 @@ package logql
 
 import (
 	"cmp"
+	"math"
 	"slices"
+	"time"
 )
 
 // counterRates computes rate_counter.
@@ -10,12 +12,8 @@ func (k *kept) counterRates(w *windows) (first int, values []float64) {
 	for i := range k.buckets {
 		k.buckets[i].sortByTime()
 	}
-	step, _ := w.reach(k.first, len(k.buckets))
-	return k.ranges(w, func(in []bucketSamples) float64 {
-		end := w.at(step)
-		step++
-		return counterRate(in, end-w.length, end)
-	})
+	seconds := time.Duration(w.length).Seconds()
+	return k.ranges(w, func(in []bucketSamples) float64 { return counterRate(in, seconds) })
 }
 
 func (b *bucketSamples) sortByTime() {
@@ -36,41 +34,27 @@ func (b *bucketSamples) sortByTime() {
 	*b = sorted
 }
 
-// counterRate is how much a counter grew each second, its resets counted, carried on to the ends of the range when the first and
-// last sample are near to them: as Prometheus' rate does it. One sample alone is NaN.
-func counterRate(in []bucketSamples, from, to int64) float64 {
+// counterRate is how much a counter grew each second of the range, its resets counted. One sample alone tells nothing: NaN, as Loki
+// says it. Unlike Prometheus' rate nothing is added for the time before the first sample and behind the last: nor does Loki.
+func counterRate(in []bucketSamples, seconds float64) float64 {
 	var n int
 	var first, last, grown float64
-	var firstAt, lastAt int64
 	for i := range in {
-		for j, v := range in[i].values {
+		for _, v := range in[i].values {
 			if n == 0 {
-				first, firstAt = v, in[i].times[j]
+				first = v
 			} else if v < last {
 				grown += last
 			}
-			last, lastAt = v, in[i].times[j]
+			last = v
 			n++
 		}
 	}
-	if n == 0 {
+	switch n {
+	case 0:
 		return absent
+	case 1:
+		return math.NaN()
 	}
-	const second = 1e9
-	grown += last - first
-	sampled := float64(lastAt-firstAt) / second
-	between := sampled / float64(n-1)
-	toStart, toEnd := float64(firstAt-from)/second, float64(to-lastAt)/second
-	if grown > 0 && first >= 0 {
-		toStart = min(toStart, sampled*(first/grown)) // a counter was never below zero
-	}
-	extended := sampled + extension(toStart, between) + extension(toEnd, between)
-	return grown * (extended / sampled) / (float64(to-from) / second)
-}
-
-func extension(distance, between float64) float64 {
-	if distance < between*1.1 {
-		return distance
-	}
-	return between / 2
+	return (grown + last - first) / seconds
 }

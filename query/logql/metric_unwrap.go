@@ -15,7 +15,7 @@ const errSample = "SampleExtractionErr"
 type sampler struct {
 	op     string
 	unwrap *Unwrap
-	post   []*postFilter
+	post   []*condition
 	// errorsOnly says that the filters behind unwrap look at nothing but the error labels, as __error__="" does.
 	errorsOnly bool
 
@@ -31,7 +31,7 @@ func newSampler(a *RangeAggregation) (*sampler, error) {
 		return s, nil
 	}
 	for _, f := range s.unwrap.Filters {
-		p, err := newPostFilter(f)
+		p, err := compileCondition(f)
 		if err != nil {
 			return nil, err
 		}
@@ -208,16 +208,28 @@ func (v *rowView) get(name string) string {
 	return c.Value(v.row)
 }
 
-// passes applies the filters behind unwrap. One that cannot be applied makes the row one with an error.
-func (v *rowView) passes(filters []*postFilter) bool {
-	for _, f := range filters {
-		pass, details := f.match(v.get)
-		if details != "" && v.err == "" {
-			v.err, v.detail = errLabelFilter, details
-		}
-		if !pass {
+// passes applies the filters behind unwrap.
+func (v *rowView) passes(filters []*condition) bool {
+	for _, c := range filters {
+		if !v.passesOne(c) {
 			return false
 		}
 	}
 	return true
+}
+
+// passesOne applies a condition. One that cannot be applied makes the row one with an error.
+func (v *rowView) passesOne(c *condition) bool {
+	if c.test == nil {
+		if pass := v.passesOne(c.left); pass != c.and {
+			return pass
+		}
+		return v.passesOne(c.right)
+	}
+	value := v.get(c.name)
+	pass, details := c.test(value, value != "")
+	if details != "" && v.err == "" {
+		v.err, v.detail = errLabelFilter, details
+	}
+	return pass
 }
