@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hulotte-dev/hulotte/collect/tail"
 	"github.com/hulotte-dev/hulotte/config"
 	"github.com/hulotte-dev/hulotte/internal/logging"
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,6 +42,7 @@ type App struct {
 	role     config.Role
 	started  time.Time
 	log      *slog.Logger
+	own      *tail.OwnLog // what is logged, to be followed; nil when it is not
 	logLevel *slog.LevelVar
 	registry *prometheus.Registry
 	stack    stack
@@ -79,12 +81,23 @@ func newApp(c *config.Config, o Options) *App {
 	}
 	a.setLogLevel(c)
 	a.log = logging.New(o.Log, logging.Options{Format: c.Log.Format, Level: a.logLevel})
+	if c.Logs.Enabled && c.Logs.Own && onlyForPeople(o.Log) {
+		a.own = tail.NewOwnLog()
+		a.log = slog.New(slog.NewMultiHandler(a.log.Handler(), logging.New(a.own, logging.Options{Format: logging.JSON, Level: a.logLevel}).Handler()))
+	}
 	a.stack.log = a.log
 	a.stack.failed = make(chan error, 1)
 	a.stack.starting = func(part string) { a.gate.close("starting: " + part) }
 	a.reloads = newReloads(a.registry, a.started)
 	a.config.set(c)
 	return a
+}
+
+// onlyForPeople says whether nobody but a person reads what is written to f: it is a terminal or a file. What goes through a pipe or a socket is
+// collected at its other end.
+func onlyForPeople(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && (info.Mode().IsRegular() || info.Mode()&os.ModeCharDevice != 0)
 }
 
 func (a *App) setLogLevel(c *config.Config) {

@@ -16,6 +16,7 @@ func (a *App) startTail(context.Context) (stopFunc, error) {
 		return nil, nil
 	}
 	o := c.TailOptions()
+	o.Own = a.own
 	if there, err := tail.HasJournal(o.RootFS); o.Journal != nil && (!there || err != nil) {
 		o.Journal = nil
 		if err != nil {

@@ -24,6 +24,7 @@ type Logs struct {
 	Auto        bool
 	Journal     bool
 	Containers  bool
+	Own         bool
 	Files       []tail.FileInput
 	Exclude     []string
 	Labels      map[string]string
@@ -48,6 +49,8 @@ func tailKeys(l *Logs, role Role) []Key {
 			Doc: "Follows the systemd journal where there is one, with `journalctl`."},
 		{Path: "logs.containers", value: boolean(&l.Containers), Default: "true",
 			Doc: "Follows containers: the files of Docker, podman and Kubernetes and, for those that have none, the engines' API (`host.containers.sockets`, `host.containers.ask_engines`)."},
+		{Path: "logs.own", value: boolean(&l.Own), Default: "true",
+			Doc: "Follows Hulotte's own log, when that goes to a terminal or into a file: elsewhere the journal, or the log of a container, has it."},
 		{Path: "logs.files", value: tailFiles{&l.Files},
 			Doc: "Files to follow besides. Each entry has `paths` (files or globs, with `**` for any number of folders), and may have `exclude` (globs), `labels` (names with a value each), " +
 				"`format` (the name of a [format](logs-collecting.md#formats); found by itself when empty), `encoding` (`utf-8`, `utf-16le`, `utf-16be`, `latin-1`; found by itself, but for `latin-1`), " +

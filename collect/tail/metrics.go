@@ -20,7 +20,7 @@ func newMetrics(reg prometheus.Registerer, t *Tailer) *metrics {
 	with := promauto.With(reg)
 	const prefix = "hulotte_tail_"
 	m := &metrics{
-		lines:     with.NewCounterVec(prometheus.CounterOpts{Name: prefix + "records_total", Help: "Log records that were read, by kind of source: file, journal, container."}, []string{"source"}),
+		lines:     with.NewCounterVec(prometheus.CounterOpts{Name: prefix + "records_total", Help: "Log records that were read, by kind of source: file, journal, container, own."}, []string{"source"}),
 		bytes:     with.NewCounterVec(prometheus.CounterOpts{Name: prefix + "read_bytes_total", Help: "Bytes of the log records that were read, by kind of source."}, []string{"source"}),
 		refused:   with.NewCounterVec(prometheus.CounterOpts{Name: prefix + "refused_records_total", Help: "Log records that the store has refused for good, by kind of source and reason."}, []string{"source", "reason"}),
 		errors:    with.NewCounterVec(prometheus.CounterOpts{Name: prefix + "errors_total", Help: "Files, journals and containers that could not be read, each try, by kind of source."}, []string{"source"}),
@@ -28,6 +28,9 @@ func newMetrics(reg prometheus.Registerer, t *Tailer) *metrics {
 		rotated:   with.NewCounterVec(prometheus.CounterOpts{Name: prefix + "rotations_total", Help: "Files that were seen to be rotated, by how: renamed, truncated, removed."}, []string{"how"}),
 		waits:     with.NewCounter(prometheus.CounterOpts{Name: prefix + "waits_total", Help: "Pushes that were not taken at once, each try: reading waited."}),
 		badTimes:  with.NewCounter(prometheus.CounterOpts{Name: prefix + "future_times_total", Help: "Records whose time lay in the future and was replaced by that of reading."}),
+	}
+	if own := t.opts.Own; own != nil {
+		with.NewCounterFunc(prometheus.CounterOpts{Name: prefix + "own_dropped_lines_total", Help: "Lines of this process' own log that were not followed, as too many came at once."}, func() float64 { return float64(own.dropped.Load()) })
 	}
 	gauge := func(name, help string, value func(files, open int, lag int64) float64) {
 		with.NewGaugeFunc(prometheus.GaugeOpts{Name: prefix + name, Help: help}, func() float64 { return value(t.totals()) })

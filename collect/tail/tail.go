@@ -62,6 +62,9 @@ type Options struct {
 	// Containers, when it is not nil, follows containers.
 	Containers *ContainerOptions
 
+	// Own, when it is not nil, is what this process itself logs.
+	Own *OwnLog
+
 	// ProcFS is where the processes are found whose files are followed; "" is /proc.
 	ProcFS string
 	// RootFS is put before the places that Auto and Containers look at; "" is /.
@@ -269,6 +272,9 @@ func (t *Tailer) Run(ctx context.Context) error {
 			d := newDockerLogs(*t.opts.Containers, socket, t)
 			loops.Go(func() { d.run(ctx) })
 		}
+	}
+	if t.opts.Own != nil {
+		loops.Go(func() { t.followOwn(ctx, t.opts.Own) })
 	}
 	for range workers {
 		loops.Go(func() { t.work(ctx) })

@@ -495,3 +495,25 @@ func TestPollingOnly(t *testing.T) {
 	write(t, filepath.Join(dir, "other.log"), "3\n")
 	expect(t, m, "1", "2", "3")
 }
+
+func TestOwnLog(t *testing.T) {
+	m := &memory{}
+	o := quick(t)
+	o.Own = NewOwnLog()
+	log := slog.New(slog.NewJSONHandler(o.Own, nil))
+	log.Info("before the start")
+	start(t, o, m)
+	log.Error("it fails")
+	wait(t, "two lines", func() bool { return len(m.lines()) >= 2 })
+	got := m.all()
+	if !strings.Contains(got[0].Line, `"msg":"before the start"`) || got[0].labels["service_name"] != "hulotte" || got[1].field("detected_level") != "error" {
+		t.Errorf("got %+v", got)
+	}
+	full := NewOwnLog()
+	for range ownQueue + 10 {
+		fmt.Fprintln(full, "x")
+	}
+	if full.dropped.Load() != 10 {
+		t.Errorf("%d were dropped", full.dropped.Load())
+	}
+}
