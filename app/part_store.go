@@ -6,6 +6,7 @@ import (
 
 	"github.com/hulotte-dev/hulotte/internal/logging"
 	"github.com/hulotte-dev/hulotte/model"
+	"github.com/hulotte-dev/hulotte/query/logql"
 	"github.com/hulotte-dev/hulotte/query/promql"
 	"github.com/hulotte-dev/hulotte/store/series"
 )
@@ -33,5 +34,8 @@ func (a *App) startQuery(context.Context) (stopFunc, error) {
 		return nil, err
 	}
 	a.made.engine = engine
+	l := a.config.get().LogQLOptions()
+	l.Tenants = a.made.events.EventReader
+	a.made.logql = logql.New(l, a.log.With("part", "logs query"), a.registry)
 	return func(context.Context) error { return engine.Close() }, nil
 }

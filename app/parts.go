@@ -15,6 +15,7 @@ import (
 	"github.com/hulotte-dev/hulotte/ingest/otlp"
 	"github.com/hulotte-dev/hulotte/internal/broadcast"
 	"github.com/hulotte-dev/hulotte/internal/httpserver"
+	"github.com/hulotte-dev/hulotte/query/logql"
 	"github.com/hulotte-dev/hulotte/query/promql"
 	"github.com/hulotte-dev/hulotte/rule"
 	"github.com/hulotte-dev/hulotte/store"
@@ -85,6 +86,7 @@ type made struct {
 	intake  *intake.Intake     // what pushes of logs may use at one time
 	local   store.Series       // of the default tenant, where this process's own data goes
 	engine  *promql.Engine
+	logql   *logql.Engine
 	rules   *rule.Manager
 	live    *broadcast.Hub
 	scrape  *scrape.Manager

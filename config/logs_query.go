@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/hulotte-dev/hulotte/api"
+	"github.com/hulotte-dev/hulotte/query/logql"
 )
 
 // LogQuery bounds what questions about logs may take, beside what bounds every query.
@@ -30,6 +31,15 @@ func logQueryKeys(l *LogQuery) []Key {
 			Doc: "Tails of live lines that are open at the same time; each holds a connection."},
 		{Path: "query.logs.max_tail_size", value: size(&l.MaxTailSize, 64<<10, 1<<30), Default: "4MiB",
 			Doc: "What may wait for one slow tail; lines beyond it are dropped, and the client is told how many."},
+	}
+}
+
+// LogQLOptions are those of the LogQL engine, but for where it finds records.
+func (c *Config) LogQLOptions() logql.Options {
+	q := c.Query
+	return logql.Options{
+		MaxEntries: q.Logs.MaxEntries, MaxSeries: q.Logs.MaxSeries, MaxRange: q.Logs.MaxRange, MaxBytes: q.Logs.MaxBytes,
+		Timeout: q.Timeout, MaxConcurrent: q.MaxConcurrent, MaxQueued: q.MaxQueued, SlowQuery: off(q.SlowQuery),
 	}
 }
 
