@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hulotte-dev/hulotte/api"
 	"github.com/hulotte-dev/hulotte/cluster"
 	"github.com/hulotte-dev/hulotte/internal/logging"
 	"github.com/hulotte-dev/hulotte/model"
@@ -37,4 +39,16 @@ func (a *App) startEvents(ctx context.Context) (stopFunc, error) {
 	}
 	stop := a.stack.run("events", func(ctx context.Context) error { return link.run(ctx, a.made.medium) })
 	return func(ctx context.Context) error { return errors.Join(stop(ctx), link.close()) }, nil
+}
+
+// eventEndpoints lets operators and tests move what is in memory to the medium, as Loki's POST /flush does.
+func (a *App) eventEndpoints() []api.Endpoint {
+	flush := func(w http.ResponseWriter, r *http.Request) {
+		if err := a.made.events.Flush(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}
+	return []api.Endpoint{{Methods: "POST", Path: "/flush", Handler: http.HandlerFunc(flush)}}
 }

@@ -78,13 +78,13 @@ type made struct {
 	keeper  *upkeep.Keeper       // of verifies and backups
 	sink    storage.AppendableV2 // where what is collected goes: into the store, or to the server
 	store   *series.DB
-	events  store.EventTenants // log records
-	logs    *logs.Sink         // the way in of all of them
-	otlp    *otlp.Receiver     // OpenTelemetry's protocol
-	gelf    *gelf.Server       // the Graylog Extended Log Format
-	sockets *intake.Sockets    // servers of the protocols besides HTTP
-	intake  *intake.Intake     // what pushes of logs may use at one time
-	local   store.Series       // of the default tenant, where this process's own data goes
+	events  *eventsLink     // log records
+	logs    *logs.Sink      // the way in of all of them
+	otlp    *otlp.Receiver  // OpenTelemetry's protocol
+	gelf    *gelf.Server    // the Graylog Extended Log Format
+	sockets *intake.Sockets // servers of the protocols besides HTTP
+	intake  *intake.Intake  // what pushes of logs may use at one time
+	local   store.Series    // of the default tenant, where this process's own data goes
 	engine  *promql.Engine
 	logql   *logql.Engine
 	rules   *rule.Manager
