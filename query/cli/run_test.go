@@ -22,6 +22,8 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 var noon = time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 
+func noonNow() time.Time { return noon }
+
 // server answers every request with body and remembers the last form.
 type server struct {
 	*httptest.Server
