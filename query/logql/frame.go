@@ -51,7 +51,7 @@ func (f *frame) parse(s store.Source, keys *keyCache) bool {
 	clear(f.keys)
 	for _, key := range p.Names() {
 		name := keys.name(key)
-		if _, double := f.keys[name]; double || name == "" || hasExtractedSuffix(name) {
+		if _, double := f.keys[name]; double || name == "" || hasExtractedSuffix(name) || isErrorLabel(name) {
 			return false
 		}
 		f.keys[name] = key

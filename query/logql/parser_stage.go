@@ -246,7 +246,11 @@ func (p *parser) parseQuantityFilter(name string, op CompareOp) LabelFilter {
 	case kindBytes:
 		return &BytesFilter{name, op, p.next().bytes}
 	}
-	p.unexpected(string(kindNumber), string(kindDuration), string(kindBytes), string(kindString))
+	expected := []string{string(kindNumber), string(kindDuration), string(kindBytes)}
+	if op == Equal || op == NotEqual {
+		expected = append(expected, string(kindString))
+	}
+	p.unexpected(expected...)
 	return nil
 }
 

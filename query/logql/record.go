@@ -83,6 +83,12 @@ func find(fields []model.Field, name string) int {
 
 // get returns a label.
 func (r *record) get(name string) (string, bool) {
+	switch name {
+	case labelError:
+		return r.err, r.err != ""
+	case labelErrorDetails:
+		return r.details, r.details != ""
+	}
 	if i := find(r.parsed, name); i >= 0 {
 		return r.parsed[i].Value, true
 	}
@@ -92,19 +98,13 @@ func (r *record) get(name string) (string, bool) {
 	if i := find(r.base, name); i >= 0 {
 		return r.base[i].Value, true
 	}
-	switch name {
-	case labelError:
-		return r.err, r.err != ""
-	case labelErrorDetails:
-		return r.details, r.details != ""
-	}
 	return "", false
 }
 
 // put adds what a parser found. The first of several values of one name stays; a name that the stream or the record has gets a
 // suffix.
 func (r *record) put(name, value string) {
-	if find(r.base, name) >= 0 || find(r.meta, name) >= 0 {
+	if isErrorLabel(name) || find(r.base, name) >= 0 || find(r.meta, name) >= 0 { // lines cannot make errors
 		name += extractedSuffix
 	}
 	if name == "" || r.full() || !r.want.has(name) || find(r.parsed, name) >= 0 {

@@ -289,10 +289,12 @@ func codeFuncs() template.FuncMap {
 		"b64dec":    func(s string) (string, error) { b, err := base64.StdEncoding.DecodeString(s); return string(b), err },
 		"urlencode": func(s string) (string, error) { return capped(url.QueryEscape(s)) },
 		"urldecode": url.QueryUnescape,
-		"fromJson": func(s string) (any, error) {
+		"fromJson": func(s string) any {
 			var v any
-			err := json.Unmarshal([]byte(s), &v)
-			return v, err
+			if json.Unmarshal([]byte(s), &v) != nil {
+				return nil // which range and if take as nothing
+			}
+			return v
 		},
 		"bytes": func(s string) (float64, error) {
 			n, err := parseBytes(s)
