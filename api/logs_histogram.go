@@ -138,7 +138,7 @@ func (a *api) countBy(ctx context.Context, query, by string, grid logGrid) ([]lo
 		Query: fmt.Sprintf("sum by (%s) (count_over_time(%s\n[%s]))", by, query, time.Duration(grid.step)),
 		Step:  time.Duration(grid.step), Start: time.Unix(0, grid.start+grid.step-1), End: time.Unix(0, grid.end()-1),
 	}
-	res, err := a.runLogQuery(ctx, q)
+	res, err := a.runLogRange(ctx, q)
 	if err != nil {
 		return nil, res.Stats, err
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/prometheus/promql"
+
 	"github.com/hulotte-dev/hulotte/query/logql"
 )
 
@@ -64,7 +66,11 @@ func (a *api) lokiQueryRange(r *http.Request) (lokiAnswer, error) {
 	} else if !q.Start.Before(q.End) {
 		return nil, badData("end timestamp must not be before or equal to start time")
 	}
-	return a.lokiRun(r, q)
+	res, err := a.runLogRange(r.Context(), q)
+	if err != nil {
+		return nil, err
+	}
+	return lokiResult{Result: res, categorized: q.Categorize}, nil
 }
 
 // lokiCommon reads what both kinds of queries have.
@@ -100,6 +106,23 @@ func (a *api) runLogQuery(ctx context.Context, q logql.Request) (logql.Result, e
 		res.Stats.Exec = time.Since(begin)
 	}
 	return res, err
+}
+
+// runLogRange is runLogQuery for a range, whose samples are series even when the range is one moment.
+func (a *api) runLogRange(ctx context.Context, q logql.Request) (logql.Result, error) {
+	res, err := a.runLogQuery(ctx, q)
+	if err != nil || res.Streams != nil || res.Matrix != nil {
+		return res, err
+	}
+	res.Matrix = promql.Matrix{}
+	for _, s := range res.Vector {
+		res.Matrix = append(res.Matrix, promql.Series{Metric: s.Metric, Floats: []promql.FPoint{{T: s.T, F: s.F}}})
+	}
+	if res.Scalar != nil {
+		res.Matrix = append(res.Matrix, promql.Series{Floats: []promql.FPoint{{T: res.Scalar.T, F: res.Scalar.V}}})
+	}
+	res.Vector, res.Scalar = nil, nil
+	return res, nil
 }
 
 // lokiFormatQuery answers with the query in several lines where it is long.

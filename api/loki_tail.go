@@ -171,12 +171,13 @@ func (t *tail) serve(ctx context.Context) error {
 
 // begin sends the latest lines. What is appended meanwhile is followed already, and not sent twice.
 func (t *tail) begin(ctx context.Context) error {
-	if t.limit == 0 {
+	end := t.api.Now().Add(tailFuture)
+	if t.limit == 0 || !t.start.Before(end) {
 		return nil
 	}
 	limited, cancel := context.WithTimeout(ctx, t.api.Logs.Limits.Timeout)
 	defer cancel()
-	res, err := t.api.runLogQuery(limited, logql.Request{Query: t.query, Start: t.start, End: t.api.Now().Add(tailFuture), Limit: t.limit, Categorize: true})
+	res, err := t.api.runLogQuery(limited, logql.Request{Query: t.query, Start: t.start, End: end, Limit: t.limit, Categorize: true})
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func inTailWorld(t *testing.T, change func(*Options), f func(w *tailWorld)) {
 		tenants := &eventstest.Tenants{}
 		h := newTestAPI(t, emptySeries{}, func(o *Options) {
 			o.Now = time.Now
-			o.Logs = Logs{Events: tenants, LogQL: plainLogQL{tenants}}
+			o.Logs = Logs{Events: tenants, LogQL: newLogQL(tenants)}
 			if change != nil {
 				change(o)
 			}
@@ -89,10 +89,12 @@ func inTailWorld(t *testing.T, change func(*Options), f func(w *tailWorld)) {
 			defer close(done)
 			_ = s.Serve(w.listen)
 		}()
+		defer func() { // also when f gives up
+			stop()
+			_ = s.Close()
+			<-done
+		}()
 		f(w)
-		stop()
-		_ = s.Close()
-		<-done
 	})
 }
 
@@ -300,7 +302,7 @@ func TestTailEnds(t *testing.T) {
 	f("stop", nil, func(w *tailWorld) { w.stop() }, websocket.StatusGoingAway, "the server stops: come back in a moment")
 	f("error", with(model.NewError(model.Unavailable, "the medium is away")), nothing, websocket.StatusInternalError, "the medium is away")
 	f("end", with(nil), nothing, websocket.StatusInternalError, "the tail ended")
-	f("query", func(o *Options) { o.Logs.LogQL = failingQuery{o.Logs.LogQL, errTest} }, nothing, websocket.StatusInternalError, "too many queries wait")
+	f("query", func(o *Options) { o.Logs.LogQL = failing{o.Logs.LogQL, errTest} }, nothing, websocket.StatusInternalError, "too many queries wait")
 	f("long", with(errors.New(strings.Repeat("é", 200))), nothing, websocket.StatusInternalError, strings.Repeat("é", 50)+"…")
 }
 
@@ -311,15 +313,6 @@ type failingFollow struct {
 
 func (f failingFollow) Follow(_ context.Context, _ string, to func([]logql.Stream, int) error) error {
 	return errors.Join(to(nil, 0), f.err)
-}
-
-type failingQuery struct {
-	LogQL
-	err error
-}
-
-func (f failingQuery) Query(context.Context, logql.Request) (logql.Result, error) {
-	return logql.Result{}, f.err
 }
 
 // What does not fit into the queue of a slow client is counted, and some of it named.
