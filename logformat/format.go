@@ -101,6 +101,24 @@ func (f *Format) levelOf(word string) string {
 	return LevelOf(word)
 }
 
+// statusField is the status of an answer over HTTP, by which a line of an access log is as grave as what it tells of.
+const statusField = "http_response_status_code"
+
+func levelOfStatus(code string) string {
+	if len(code) != 3 {
+		return ""
+	}
+	switch code[0] {
+	case '1', '2', '3':
+		return "info"
+	case '4':
+		return "warn"
+	case '5':
+		return "error"
+	}
+	return ""
+}
+
 // capture collects what a pattern finds.
 type capture struct {
 	Parsed
@@ -119,6 +137,9 @@ func (c *capture) level(word string) bool {
 }
 
 func (c *capture) field(name, value string) {
+	if name == statusField && c.Level == "" {
+		c.Level = levelOfStatus(value)
+	}
 	if name == "message" {
 		c.Message = value
 		return
