@@ -28,7 +28,9 @@ func (l lokiResult) writeTo(w *jsonWriter) error {
 		return err
 	}
 	w.raw(`,"stats":`)
-	w.buf = appendLogStats(w.buf, l.Stats)
+	stats := l.Stats
+	stats.Entries += len(l.Vector) + len(l.Matrix)
+	w.buf = appendLogStats(w.buf, stats)
 	if l.categorized && l.Streams != nil {
 		w.raw(`,"encodingFlags":["categorize-labels"]`)
 	}
