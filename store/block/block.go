@@ -18,10 +18,11 @@ type Block struct {
 	id        string
 	entry     atomic.Pointer[Entry]
 
-	mu    sync.Mutex // opening the blob happens under it
-	refs  int
-	ended bool // it is not in the catalogue any more
-	blob  medium.Blob
+	opening sync.Mutex // opening the blob happens under it, and mu is taken under it
+	mu      sync.Mutex // no I/O under it
+	refs    int
+	ended   bool // it is not in the catalogue any more
+	blob    medium.Blob
 }
 
 // ID is the block's name.
@@ -96,10 +97,13 @@ func (b *Block) Size(ctx context.Context) (int64, error) {
 }
 
 func (b *Block) opened(ctx context.Context) (medium.Blob, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.blob != nil {
-		return b.blob, nil
+	if blob := b.current(); blob != nil {
+		return blob, nil
+	}
+	b.opening.Lock()
+	defer b.opening.Unlock()
+	if blob := b.current(); blob != nil {
+		return blob, nil
 	}
 	blob, err := b.c.blobs.Open(ctx, b.Name())
 	if errors.Is(err, medium.ErrNotFound) {
@@ -108,8 +112,17 @@ func (b *Block) opened(ctx context.Context) (medium.Blob, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the block %s: %w", b.Name(), err)
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.blob = blob
 	return blob, nil
+}
+
+// current is the open blob, or nil. It stays open as long as the caller has the block.
+func (b *Block) current() medium.Blob {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.blob
 }
 
 // opened is the blobs that stay open although nobody reads them, the one that was used least recently first.

@@ -72,16 +72,16 @@ func (w *blockWriter) info() (info block.Entry) {
 }
 
 // reader is the blob.
-func (w *blockWriter) reader() io.Reader {
+func (w *blockWriter) reader(ctx context.Context) io.Reader {
 	var parts []io.Reader
 	var dataLen, filtersLen int64
 	for _, g := range w.groups {
-		parts = append(parts, bytes.NewReader(g.Data))
-		dataLen += int64(len(g.Data))
+		parts = append(parts, g.data(ctx))
+		dataLen += g.info.DataLen
 	}
 	for _, g := range w.groups {
-		parts = append(parts, bytes.NewReader(g.Filters))
-		filtersLen += int64(len(g.Filters))
+		parts = append(parts, g.filters(ctx))
+		filtersLen += g.info.FiltersLen
 	}
 	end := appendDirectory(nil, w.table, w.groups)
 	stored := s2.Encode(nil, end)

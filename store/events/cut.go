@@ -166,8 +166,8 @@ func (s *Store) cutPartition(ctx context.Context, p *partition) error {
 		e := w.info()
 		e.ID, e.Node, e.Created = block.NewID(now()), s.o.Node, now().UnixNano()
 		e.Covers = []block.Cover{{Journal: journalName(s.o.Node), From: p.head.from, To: p.head.to}}
-		e.Applied = p.head.applied
-		if e.Bytes, err = s.blocks.Write(ctx, part, e.ID, w.reader()); err != nil {
+		e.Applied = s.deletions.active(p.key.tenant, p.head.applied)
+		if e.Bytes, err = s.blocks.Write(ctx, part, e.ID, w.reader(ctx)); err != nil {
 			return err
 		}
 		p.written = &e

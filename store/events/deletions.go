@@ -203,7 +203,17 @@ func (d *deletions) ids() []string {
 	return out
 }
 
-func (d *deletions) active() int { return len(d.ids()) }
+// active returns those of applied that still mean something for a tenant's blocks: deletions that are not done, and retentions.
+func (d *deletions) active(tenant string, applied []string) (out []string) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, id := range applied {
+		if strings.HasPrefix(id, retentionApplied) || slices.ContainsFunc(d.byTenant[tenant], func(x *deletion) bool { return x.ID == id && !x.Done }) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
 
 // tenants returns those that have deletions.
 func (d *deletions) tenants() []string {

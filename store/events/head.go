@@ -100,6 +100,7 @@ type partition struct {
 // memGroup is a group that is no part of a block yet.
 type memGroup struct {
 	rowgroup.Encoded
+	source   *source // of a merge: where its Data and Filters are, in place of those here
 	group    *rowgroup.Group
 	info     rowgroup.Info
 	streams  []uint32 // the group's streams, as numbers of the partition's table

@@ -1,7 +1,6 @@
 package events
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,13 +16,13 @@ import (
 type Merge struct {
 	// Blocks is how many of about the same size are merged; 0 is 6.
 	Blocks int
-	// MaxBytes bounds the block that is made, and so what a merge takes in memory; 0 is 128 MiB.
+	// MaxBytes bounds the block that is made, and so what a merge takes in memory; 0 is 64 MiB.
 	MaxBytes int64
 }
 
 func (m Merge) withDefaults() Merge {
 	m.Blocks = max(or(m.Blocks, 6), 2)
-	m.MaxBytes = or(m.MaxBytes, 128<<20)
+	m.MaxBytes = or(m.MaxBytes, 64<<20)
 	return m
 }
 
@@ -114,7 +113,10 @@ func (s *Store) rewrite(ctx context.Context, p block.Partition, list []block.Ent
 	if len(blocks) != len(list) {
 		return nil // they were merged or deleted meanwhile
 	}
-	m := merger{s: s, hide: hide, table: newTableBuilder(), index: map[string]uint32{}}
+	m, err := newMerger(s, hide)
+	if err != nil {
+		return err
+	}
 	for _, b := range blocks {
 		err := vfs.Guard(func() error { return m.read(ctx, b) })
 		if err != nil && ctx.Err() == nil && isDamage(err) {
@@ -129,7 +131,11 @@ func (s *Store) rewrite(ctx context.Context, p block.Partition, list []block.Ent
 	if err != nil {
 		return fmt.Errorf("cannot merge blocks of tenant %s, day %s: %w", p.Tenant, p.Day, err)
 	}
-	return s.replace(ctx, p, blocks, w, m.entry(blocks))
+	err = s.replace(ctx, p, blocks, w, m.entry(blocks))
+	if gone := (*sourceError)(nil); errors.As(err, &gone) && ctx.Err() == nil && isDamage(err) {
+		return s.markBroken(ctx, p, gone.b, err)
+	}
+	return err
 }
 
 // replace puts what was written in the place of blocks.
@@ -144,7 +150,7 @@ func (s *Store) replace(ctx context.Context, p block.Partition, blocks []*block.
 		e.ID, e.Node, e.Created = block.NewID(now()), s.o.Node, now().UnixNano()
 		e.Level, e.Applied, e.Covers = like.Level, like.Applied, like.Covers
 		var err error
-		if e.Bytes, err = s.blocks.Write(ctx, p, e.ID, w.reader()); err != nil {
+		if e.Bytes, err = s.blocks.Write(ctx, p, e.ID, w.reader(ctx)); err != nil {
 			return err
 		}
 		added = append(added, e)
@@ -175,12 +181,25 @@ func (s *Store) markBroken(ctx context.Context, p block.Partition, b *block.Bloc
 
 // merger collects the groups of blocks.
 type merger struct {
-	s     *Store
-	hide  []*deletion
-	table *tableBuilder
-	index map[string]uint32 // streams by their encoded labels
-	whole []*memGroup       // that are kept as they are
-	loose []looseRows       // that are encoded anew
+	s          *Store
+	hide       []*deletion
+	table      *tableBuilder
+	index      map[string]uint32 // streams by their encoded labels
+	groups     []*memGroup       // that are kept as they are: their bytes are read when the new block is written
+	loose      []looseRows       // that are encoded anew
+	looseBytes int64
+	worker     encodeWorker
+}
+
+// looseMost is how many bytes of records, as they came, a merge has in memory before it encodes them.
+const looseMost = 32 << 20
+
+func newMerger(s *Store, hide []*deletion) (*merger, error) {
+	enc, err := rowgroup.NewEncoder(rowgroup.Options{Codec: s.o.Codec})
+	if err != nil {
+		return nil, err
+	}
+	return &merger{s: s, hide: hide, table: newTableBuilder(), index: map[string]uint32{}, worker: encodeWorker{enc: enc}}, nil
 }
 
 // looseRows is records of one stream, ascending in time.
@@ -209,8 +228,13 @@ func (m *merger) read(ctx context.Context, b *block.Block) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := m.group(ctx, &dir.groups[i], streams, hide); err != nil {
+		if err := m.group(ctx, b, &dir.groups[i], streams, hide); err != nil {
 			return err
+		}
+		if m.looseBytes >= looseMost {
+			if err := m.encode(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -238,7 +262,7 @@ func (m *merger) streams(dir *directory) []uint32 {
 }
 
 // group takes a group as it is when it is full and nothing of it is to be deleted, else its records.
-func (m *merger) group(ctx context.Context, g *dirGroup, streams []uint32, hide []hidden) error {
+func (m *merger) group(ctx context.Context, b *block.Block, g *dirGroup, streams []uint32, hide []hidden) error {
 	local := make([]uint32, len(g.streams))
 	touched := false
 	for i, x := range g.streams {
@@ -249,7 +273,8 @@ func (m *merger) group(ctx context.Context, g *dirGroup, streams []uint32, hide 
 	}
 	full := g.info.Rows >= rowgroup.MaxRows/wholeShare || g.info.Bytes >= rowgroup.MaxBytes/wholeShare
 	if !touched && full && len(local) == 1 {
-		return m.keep(ctx, g, local)
+		m.groups = append(m.groups, &memGroup{source: &source{b, g}, Encoded: rowgroup.Encoded{Meta: g.meta}, info: g.info, streams: local, min: g.info.MinTime, max: g.info.MaxTime})
+		return nil
 	}
 	rows, err := g.group.Rows(ctx, rowgroup.NewScratch())
 	if err != nil {
@@ -263,22 +288,6 @@ func (m *merger) group(ctx context.Context, g *dirGroup, streams []uint32, hide 
 		m.take(rows, from, to, g.streams[rows.Streams[from]], local[rows.Streams[from]], hide)
 		from = to
 	}
-	return nil
-}
-
-func (m *merger) keep(ctx context.Context, g *dirGroup, local []uint32) error {
-	data, err := g.reader.Data(ctx, 0, g.info.DataLen)
-	if err != nil {
-		return err
-	}
-	filters, err := g.reader.Filters(ctx, 0, g.info.FiltersLen)
-	if err != nil {
-		return err
-	}
-	m.whole = append(m.whole, &memGroup{
-		Encoded: rowgroup.Encoded{Data: bytes.Clone(data), Filters: bytes.Clone(filters), Meta: g.meta},
-		info:    g.info, streams: local, min: g.info.MinTime, max: g.info.MaxTime,
-	})
 	return nil
 }
 
@@ -297,6 +306,7 @@ func (m *merger) take(r rowgroup.Rows, from, to int, old, stream uint32, hide []
 			out.rows.Times = append(out.rows.Times, r.Times[i])
 			out.rows.Lines = append(out.rows.Lines, r.Lines[i])
 			out.rows.Fields = append(out.rows.Fields, fields)
+			m.looseBytes += int64(rowgroup.RowBytes(r.Lines[i], fields))
 		}
 	}
 	if out.rows.Len() > 0 {
@@ -304,12 +314,16 @@ func (m *merger) take(r rowgroup.Rows, from, to int, old, stream uint32, hide []
 	}
 }
 
-// finish encodes what is loose, streams that are alike one after the other.
+// finish returns the new block.
 func (m *merger) finish() (*blockWriter, error) {
-	enc, err := rowgroup.NewEncoder(rowgroup.Options{Codec: m.s.o.Codec})
-	if err != nil {
+	if err := m.encode(); err != nil {
 		return nil, err
 	}
+	return &blockWriter{table: &m.table.table, groups: append(m.groups, m.worker.out...)}, nil
+}
+
+// encode encodes what is loose, streams that are alike one after the other.
+func (m *merger) encode() error {
 	order := make([]uint32, m.table.len())
 	for i := range order {
 		order[i] = uint32(i)
@@ -320,7 +334,7 @@ func (m *merger) finish() (*blockWriter, error) {
 		rank[x] = i
 	}
 	slices.SortStableFunc(m.loose, func(a, b looseRows) int { return rank[a.stream] - rank[b.stream] })
-	w := encodeWorker{enc: enc}
+	w := &m.worker
 	for from := 0; from < len(m.loose); {
 		to := from
 		w.local = append(w.local, m.loose[from].stream)
@@ -335,14 +349,12 @@ func (m *merger) finish() (*blockWriter, error) {
 		}
 		w.buffer.sort(first)
 		if err := w.flush(false); err != nil {
-			return nil, err
+			return err
 		}
 		from = to
 	}
-	if err := w.flush(true); err != nil {
-		return nil, err
-	}
-	return &blockWriter{table: &m.table.table, groups: append(m.whole, w.out...)}, nil
+	m.loose, m.looseBytes = nil, 0
+	return w.flush(true)
 }
 
 // entry is what the new block takes over from the old ones.

@@ -32,7 +32,7 @@ func newMetrics(s *Store, reg prometheus.Registerer) *metrics {
 	gauge("heads", "Generations in memory: the one that is written to, and those that are becoming blocks.", func() float64 { return float64(len(s.headList())) })
 	gauge("directory_bytes", "Bytes of directories of blocks that are kept in memory.", func() float64 { return float64(s.directories.inUse()) })
 	gauge("followers", "Readers that follow what is appended.", func() float64 { return float64(s.hub.count()) })
-	gauge("deletions_active", "Deletions that are not carried out yet.", func() float64 { return float64(s.deletions.active()) })
+	gauge("deletions_active", "Deletions that are not carried out yet.", func() float64 { return float64(len(s.deletions.ids())) })
 	return &metrics{
 		records:        count("appended_total", "Records that were taken."),
 		bytes:          count("appended_bytes_total", "Bytes of lines and fields of records that were taken."),

@@ -37,7 +37,7 @@ func (s *Store) Upkeep(ctx context.Context, at time.Time) error {
 	if err := s.retain(ctx, at); err != nil {
 		return err
 	}
-	if err := s.forgetCovers(ctx); err != nil {
+	if err := s.tidy(ctx); err != nil {
 		return err
 	}
 	if err := s.deleteStreams(ctx, at); err != nil {
@@ -49,24 +49,28 @@ func (s *Store) Upkeep(ctx context.Context, at time.Time) error {
 	return s.finishDeletions(ctx, at)
 }
 
-// forgetCovers takes out of the catalogue what it says of generations that the journal has let go of: then blocks can be merged.
-func (s *Store) forgetCovers(ctx context.Context) error {
+// tidy takes out of what the catalogue says of this node's blocks the generations that the journal has let go of, so that they can be merged, and the
+// deletions that are done or forgotten: a day's catalogue must not grow with every deletion there ever was.
+func (s *Store) tidy(ctx context.Context) error {
 	cut, err := s.loadCut(ctx)
 	if err != nil {
 		return err
 	}
 	done := func(c block.Cover) bool { return c.Journal == journalName(s.o.Node) && c.To <= cut }
 	for _, p := range s.blocks.Partitions("") {
-		has := slices.ContainsFunc(s.blocks.Entries(p), func(e block.Entry) bool { return slices.ContainsFunc(e.Covers, done) })
-		if !has {
+		change := func(e *block.Entry) bool {
+			if e.Node != s.o.Node {
+				return false
+			}
+			before := len(e.Covers) + len(e.Applied)
+			e.Covers = slices.DeleteFunc(slices.Clone(e.Covers), done)
+			e.Applied = s.deletions.active(p.Tenant, e.Applied)
+			return len(e.Covers)+len(e.Applied) < before
+		}
+		if !slices.ContainsFunc(s.blocks.Entries(p), func(e block.Entry) bool { return change(&e) }) {
 			continue
 		}
-		err := s.blocks.Change(ctx, p, func(e *block.Entry) bool {
-			before := len(e.Covers)
-			e.Covers = slices.DeleteFunc(slices.Clone(e.Covers), done)
-			return len(e.Covers) < before
-		})
-		if err != nil {
+		if err := s.blocks.Change(ctx, p, change); err != nil {
 			return err
 		}
 	}
@@ -130,6 +134,9 @@ func (s *Store) deleteStreams(ctx context.Context, at time.Time) error {
 	return nil
 }
 
+// retentionApplied is what the names of retentions begin with where a block tells what was carried out on it.
+const retentionApplied = "retention "
+
 // tooOld returns the retentions of streams that concern a block as deletions. Their names tell the block that they were carried out.
 func (s *Store) tooOld(e *block.Entry, at time.Time) ([]*deletion, error) {
 	var out []*deletion
@@ -140,7 +147,7 @@ func (s *Store) tooOld(e *block.Entry, at time.Time) ([]*deletion, error) {
 			x.Selection.Matchers = append(x.Selection.Matchers, store.DeletionMatcher{Name: m.Name, Type: m.Type.String(), Value: m.Value})
 			name.WriteString(m.String())
 		}
-		x.ID = "retention " + name.String()
+		x.ID = retentionApplied + name.String()
 		d, err := compile(x)
 		if err != nil {
 			return nil, err
