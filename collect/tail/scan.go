@@ -286,11 +286,12 @@ func (t *Tailer) follow(n found, offset int64, head []byte, h how) {
 // setLabels makes the labels of the file's streams.
 func (f *file) setLabels() {
 	path := f.shownPath()
-	base := []model.Field{{Name: "filename", Value: path}, {Name: "instance", Value: f.t.opts.Instance}}
+	base := []model.Field{{Name: "instance", Value: f.t.opts.Instance}}
 	service, job := serviceOf(f.in, path), "files"
-	if f.in.container != "" {
-		service, job = "", "containers"
+	if f.in.container != "" { // its path has an identifier that changes with every new container of the name
+		service, job, path = "", "containers", ""
 	}
+	base = append(base, model.Field{Name: "filename", Value: path})
 	base = append(base, model.Field{Name: "job", Value: job}, model.Field{Name: "service_name", Value: service})
 	base = append(base, f.in.labels...)
 	base = f.t.withLabels(base)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hulotte-dev/hulotte/logformat"
 	"github.com/hulotte-dev/hulotte/model"
 )
 
@@ -515,5 +516,23 @@ func TestOwnLog(t *testing.T) {
 	}
 	if full.dropped.Load() != 10 {
 		t.Errorf("%d were dropped", full.dropped.Load())
+	}
+}
+
+// Secrets are masked in lines and in the fields that were found in them.
+func TestMask(t *testing.T) {
+	masker, err := logformat.NewMasker(logformat.MaskOptions{})
+	must(t, err)
+	m := &memory{}
+	path := filepath.Join(t.TempDir(), "access.log")
+	const token = "ghp_0123456789abcdefghij0123456789abcdef"
+	write(t, path, `203.0.113.9 - - [23/Nov/2026:04:40:02 +0000] "GET /b?t=`+token+` HTTP/1.1" 502 12 "-" "curl/8"`+"\n")
+	o := quick(t)
+	o.Files, o.Mask = []FileInput{{Paths: []string{path}, Format: "nginx_access"}}, masker
+	start(t, o, m)
+	wait(t, "the line", func() bool { return len(m.lines()) == 1 })
+	got := m.all()[0]
+	if strings.Contains(got.Line, token) || !strings.Contains(got.Line, "ghp_***") || got.field("url_original") != "/b?t=ghp_***" {
+		t.Errorf("got %+v", got)
 	}
 }
