@@ -23,6 +23,7 @@ type runner struct {
 	stored  []namedColumn // that are loaded with a record
 	lines   []string
 	times   []int64
+	needles []lineNeedles
 	withAny bool // a step looks at the stored fields
 
 	spares   []*bitmap
@@ -63,6 +64,7 @@ func (r *runner) begin(b store.EventBatch) {
 		}
 	}
 	r.lines, r.times = b.Lines(), b.Times()
+	r.beginNeedles(b)
 	r.record.json.Reset(nil)
 }
 
@@ -131,7 +133,7 @@ func (r *runner) each(b store.EventBatch, backward bool, wanted func(t int64) bo
 	}
 	r.begin(b)
 	return r.sel.each(backward, func(i int) error {
-		if wanted != nil && !wanted(r.times[i]) {
+		if wanted != nil && !wanted(r.times[i]) || r.hopeless(i) {
 			return nil
 		}
 		r.record.json.Reset(nil)
@@ -172,6 +174,9 @@ func (r *runner) batch(b store.EventBatch) (*rows, error) {
 	r.begin(b)
 	r.sel.clear(b.Len())
 	for i := range b.Len() {
+		if r.hopeless(i) {
+			continue
+		}
 		if x := r.load(i); runSteps(r.p.rest, x) {
 			r.sel.set(i)
 			out.take(i, x)
