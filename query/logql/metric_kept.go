@@ -2,7 +2,10 @@ package logql
 
 import (
 	"math"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 )
 
 // kept is the samples of a series by bucket, for what no fold can compute: quantiles, and counters, whose order matters.
@@ -31,10 +34,20 @@ func (k *kept) at(b int) *bucketSamples {
 	return &k.buckets[b-k.first]
 }
 
+// room makes place for n more values. It doubles: append alone grows large slices by a quarter, and copies each value four times.
+func (b *bucketSamples) room(n int) {
+	if need := len(b.values) + n; need > cap(b.values) {
+		b.values = slices.Grow(b.values, max(n, len(b.values)))
+	}
+}
+
 func (k *kept) absorb(o *kept) {
 	for i := range o.buckets {
 		if from := &o.buckets[i]; len(from.values) > 0 {
 			to := k.at(o.first + i)
+			if len(to.values) < len(from.values) {
+				*to, *from = *from, *to
+			}
 			to.values = append(to.values, from.values...)
 			to.times = append(to.times, from.times...)
 		}
@@ -52,16 +65,41 @@ func (k *kept) ranges(w *windows, f func(in []bucketSamples) float64) (first int
 	return first, values
 }
 
+// rangesAtOnce is ranges with an f that several goroutines may call.
+func (k *kept) rangesAtOnce(w *windows, f func(in []bucketSamples) float64) (first int, values []float64) {
+	first, count := w.reach(k.first, len(k.buckets))
+	values = make([]float64, count)
+	parallel(count, func(i int) {
+		lo := (first+i)*w.stride - k.first
+		values[i] = f(k.buckets[max(lo, 0):min(lo+w.width, len(k.buckets))])
+	})
+	return first, values
+}
+
+// parallel calls f with the numbers below n, on all processors.
+func parallel(n int, f func(i int)) {
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wait.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				f(int(i))
+			}
+		})
+	}
+	wait.Wait()
+}
+
 // quantiles computes quantile_over_time.
 func (k *kept) quantiles(w *windows, q float64) (first int, values []float64) {
 	if w.width > slidingFrom {
 		return k.slidingQuantiles(w, q)
 	}
+	if w.width == 1 {
+		return k.rangesAtOnce(w, func(in []bucketSamples) float64 { return quantile(q, in[0].values) })
+	}
 	var buf []float64
 	return k.ranges(w, func(in []bucketSamples) float64 {
-		if w.width == 1 {
-			return quantile(q, in[0].values) // it is nobody else's
-		}
 		buf = buf[:0]
 		for i := range in {
 			buf = append(buf, in[i].values...)
@@ -178,76 +216,104 @@ func partitionNaN(v []float64, lo, hi int) int {
 	return lo + (hi-lo)/2
 }
 
-// slidingFrom is from how many buckets in a range on quantiles slide, which costs log n for each sample that enters or leaves,
-// rather than select anew, which costs the samples of the whole range.
+// slidingFrom is from how many buckets in a range on every bucket is sorted once, and quantiles are searched in the sorted buckets,
+// rather than selected anew from all samples of each range.
 const slidingFrom = 8
 
-// slidingQuantiles keeps how many samples of each value the range holds in a binary indexed tree over the sorted values.
+// slidingQuantiles searches, for every range, the value below which the wanted share of the samples is, by halving what it may be.
 func (k *kept) slidingQuantiles(w *windows, q float64) (first int, values []float64) {
-	var sorted []float64
-	for i := range k.buckets {
-		sorted = append(sorted, k.buckets[i].values...)
-	}
-	slices.Sort(sorted)
-	sorted = slices.CompactFunc(sorted, func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) })
-	tree := &rankTree{counts: make([]int, len(sorted)+1)}
-	move := func(b, by int) {
-		for _, v := range k.buckets[b].values {
-			at, _ := slices.BinarySearch(sorted, v)
-			tree.add(at, by)
-		}
-	}
-	lo, hi := 0, 0 // the buckets in the tree
-	first, count := w.reach(k.first, len(k.buckets))
-	values = make([]float64, count)
-	for i := range values {
-		from := (first+i)*w.stride - k.first
-		to := min(from+w.width, len(k.buckets))
-		for ; hi < to; hi++ {
-			move(hi, 1)
-		}
-		for ; lo < from; lo++ {
-			move(lo, -1)
-		}
-		values[i] = tree.quantile(q, sorted)
-	}
-	return first, values
+	parallel(len(k.buckets), func(i int) { slices.Sort(k.buckets[i].values) })
+	return k.rangesAtOnce(w, func(in []bucketSamples) float64 { return sortedBuckets(in).quantile(q) })
 }
 
-// rankTree counts samples by the rank of their value.
-type rankTree struct {
-	counts []int // of a binary indexed tree, from 1
-	total  int
-}
+// sortedBuckets is buckets whose values are sorted, NaN first.
+type sortedBuckets []bucketSamples
 
-func (t *rankTree) add(rank, by int) {
-	t.total += by
-	for i := rank + 1; i < len(t.counts); i += i & -i {
-		t.counts[i] += by
+func (s sortedBuckets) quantile(q float64) float64 {
+	n := 0
+	for i := range s {
+		n += len(s[i].values)
 	}
-}
-
-// nth returns the rank of sample n, from 0, in the order of values.
-func (t *rankTree) nth(n int) int {
-	at := 0
-	for step := 1 << bitLen(len(t.counts)); step > 0; step >>= 1 {
-		if at+step < len(t.counts) && t.counts[at+step] <= n {
-			at += step
-			n -= t.counts[at]
-		}
-	}
-	return at
-}
-
-func (t *rankTree) quantile(q float64, sorted []float64) float64 {
-	if bad, is := oddQuantile(q, t.total); is {
+	if bad, is := oddQuantile(q, n); is {
 		return bad
 	}
-	rank := q * float64(t.total-1)
+	rank := q * float64(n-1)
 	lo := int(math.Floor(rank))
-	a := sorted[t.nth(lo)]
-	if lo+1 >= t.total {
+	a, upTo := s.nth(lo)
+	if upTo > lo+1 || lo+1 >= n {
 		return a
 	}
-	return between(a, sorted[t.nth(lo+1)], rank-float64(lo))
+	return between(a, s.after(a), rank-float64(lo))
+}
+
+// nth returns sample n, from 0, of all in order, and how many are not larger.
+func (s sortedBuckets) nth(n int) (v float64, upTo int) {
+	lo, hi := uint64(0), ^uint64(0) // the keys that it may have
+	for lo < hi {
+		mid := lo + (hi-lo)/2
+		if count := s.upTo(mid); count > n {
+			hi = mid
+		} else {
+			lo = mid + 1
+		}
+	}
+	return keyValue(lo), s.upTo(lo)
+}
+
+// upTo counts the samples whose key is not larger.
+func (s sortedBuckets) upTo(key uint64) (n int) {
+	for i := range s {
+		v := s[i].values
+		at, end := 0, len(v)
+		for at < end {
+			if mid := (at + end) / 2; valueKey(v[mid]) <= key {
+				at = mid + 1
+			} else {
+				end = mid
+			}
+		}
+		n += at
+	}
+	return n
+}
+
+// after returns the smallest sample that is larger than v; there is one.
+func (s sortedBuckets) after(v float64) float64 {
+	next, key := math.Inf(1), valueKey(v)
+	for i := range s {
+		at, _ := slices.BinarySearchFunc(s[i].values, key, func(x float64, key uint64) int {
+			if valueKey(x) <= key {
+				return -1
+			}
+			return 1
+		})
+		if at < len(s[i].values) {
+			next = min(next, s[i].values[at])
+		}
+	}
+	return next
+}
+
+// valueKey orders numbers as whole numbers, NaN first; keyValue is the way back.
+func valueKey(v float64) uint64 {
+	switch b := math.Float64bits(v); {
+	case v != v:
+		return 0
+	case v == 0:
+		return 1 << 63 // of both zeros
+	case b>>63 == 1:
+		return ^b
+	default:
+		return b | 1<<63
+	}
+}
+
+func keyValue(key uint64) float64 {
+	switch {
+	case key == 0:
+		return math.NaN()
+	case key>>63 == 1:
+		return math.Float64frombits(key &^ (1 << 63))
+	}
+	return math.Float64frombits(^key)
 }

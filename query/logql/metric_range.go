@@ -316,6 +316,7 @@ func (w *rangeWorker) keep(r *bucketRun) error {
 	timed := w.p.agg.Op == "rate_counter"
 	if r.groups.codes == nil && !timed {
 		b := r.groups.series(0).kept.at(r.bucket)
+		b.room(n)
 		if n == r.hi-r.lo {
 			b.values = append(b.values, r.values[r.lo:r.hi]...)
 		} else {
