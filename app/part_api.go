@@ -54,7 +54,7 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		Hosts:          a.hosts(),
 		Live:           m.live,
 		Storage:        a.storage(),
-		Logs:           api.Logs{Events: m.events, LogQL: m.logql, Limits: a.config.get().LogLimits()},
+		Logs:           api.Logs{Events: m.events, LogQL: m.logql, Rules: rules{m.logRules}, Limits: a.config.get().LogLimits()},
 		ConfigText:     func() string { return a.config.get().Scrape.String() },
 		Flags:          a.flags,
 		Build:          a.buildInfo(),

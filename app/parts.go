@@ -52,6 +52,7 @@ func (a *App) parts() []part {
 		{name: "remote write", start: a.startRemoteWrite, stopTimeout: time.Second, reload: a.reloadRemoteWrite},
 		{name: "query", start: a.startQuery, stopTimeout: 5 * time.Second},
 		{name: "rules", start: a.startRules, stopTimeout: 10 * time.Second, reload: a.reloadRules},
+		{name: "log rules", start: a.startLogRules, stopTimeout: 10 * time.Second, reload: a.reloadLogRules},
 		{name: "live", start: a.startLive, stopTimeout: time.Second},
 		{name: "scrape", start: a.startScrape, stopTimeout: 10 * time.Second, reload: a.reloadScrape},
 		{name: "gather", start: a.startGather, stopTimeout: 10 * time.Second},
@@ -72,25 +73,26 @@ const mediumStopTimeout = 30 * time.Second
 
 // made is what the parts have made. A part may use what stands above it in the list.
 type made struct {
-	server  *httpserver.Server
-	medium  *mediumLink
-	member  *cluster.Member      // of the nodes on the medium
-	keeper  *upkeep.Keeper       // of verifies and backups
-	sink    storage.AppendableV2 // where what is collected goes: into the store, or to the server
-	store   *series.DB
-	events  *eventsLink     // log records
-	logs    *logs.Sink      // the way in of all of them
-	otlp    *otlp.Receiver  // OpenTelemetry's protocol
-	gelf    *gelf.Server    // the Graylog Extended Log Format
-	sockets *intake.Sockets // servers of the protocols besides HTTP
-	intake  *intake.Intake  // what pushes of logs may use at one time
-	local   store.Series    // of the default tenant, where this process's own data goes
-	engine  *promql.Engine
-	logql   *logql.Engine
-	rules   *rule.Manager
-	live    *broadcast.Hub
-	scrape  *scrape.Manager
-	gather  *gather.Loop
+	server   *httpserver.Server
+	medium   *mediumLink
+	member   *cluster.Member      // of the nodes on the medium
+	keeper   *upkeep.Keeper       // of verifies and backups
+	sink     storage.AppendableV2 // where what is collected goes: into the store, or to the server
+	store    *series.DB
+	events   *eventsLink     // log records
+	logs     *logs.Sink      // the way in of all of them
+	otlp     *otlp.Receiver  // OpenTelemetry's protocol
+	gelf     *gelf.Server    // the Graylog Extended Log Format
+	sockets  *intake.Sockets // servers of the protocols besides HTTP
+	intake   *intake.Intake  // what pushes of logs may use at one time
+	local    store.Series    // of the default tenant, where this process's own data goes
+	engine   *promql.Engine
+	logql    *logql.Engine
+	rules    *rule.Manager
+	logRules *rule.Manager // in LogQL
+	live     *broadcast.Hub
+	scrape   *scrape.Manager
+	gather   *gather.Loop
 
 	processes  *process.Collector   // nil when they are not measured
 	containers *container.Collector // nil when they are not measured

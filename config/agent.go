@@ -81,6 +81,7 @@ func (c *Config) warnAgent() {
 		some bool
 	}{
 		{"rule_files", len(p.RuleFiles) > 0},
+		{logRulesKey, len(c.Query.Logs.RuleFiles) > 0},
 		{"remote_write", len(p.RemoteWriteConfigs) > 0},
 	} {
 		if block.some {

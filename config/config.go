@@ -244,6 +244,7 @@ func Load(s Sources) (*Config, error) {
 	errs = append(errs, t.applyEnv(s.Env)...)
 	errs = append(errs, t.applyFlags(s.Flags)...)
 	errs = append(errs, c.loadProm(prom)...)
+	errs = append(errs, c.checkLogRules()...)
 	if len(errs) == 0 {
 		errs = append(errs, c.validate()...)
 	}

@@ -1,10 +1,16 @@
 package config
 
 import (
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/hulotte-dev/hulotte/api"
 	"github.com/hulotte-dev/hulotte/query/logql"
+	"github.com/hulotte-dev/hulotte/rule"
+	"github.com/prometheus/prometheus/promql/parser"
 )
 
 // LogQuery bounds what questions about logs may take, beside what bounds every query.
@@ -15,6 +21,7 @@ type LogQuery struct {
 	MaxBytes    int64         // searched; 0 is no limit
 	MaxTails    int
 	MaxTailSize int64 // bytes
+	RuleFiles   []string
 }
 
 func logQueryKeys(l *LogQuery) []Key {
@@ -31,6 +38,8 @@ func logQueryKeys(l *LogQuery) []Key {
 			Doc: "Tails of live lines that are open at the same time; each holds a connection."},
 		{Path: "query.logs.max_tail_size", value: size(&l.MaxTailSize, 64<<10, 1<<30), Default: "4MiB",
 			Doc: "What may wait for one slow tail; lines beyond it are dropped, and the client is told how many."},
+		{Path: "query.logs.rule_files", value: list(&l.RuleFiles), Live: true,
+			Doc: "Files of recording and alerting rules whose expressions are LogQL, in the format of Loki's ruler; globs are possible, and relative names start at the folder of the file that says so. See docs/rules.md."},
 	}
 }
 
@@ -50,4 +59,49 @@ func (c *Config) LogLimits() api.LogLimits {
 		MaxEntries: l.MaxEntries, MaxSeries: l.MaxSeries, MaxRange: l.MaxRange,
 		MaxTails: l.MaxTails, MaxTailBytes: int(l.MaxTailSize), Timeout: c.Query.Timeout,
 	}
+}
+
+// LogRuleFiles returns the files of rules in LogQL, or globs of them.
+func (c *Config) LogRuleFiles() []string {
+	from := c.origins[logRulesKey].file
+	out := slices.Clone(c.Query.Logs.RuleFiles)
+	for i, name := range out {
+		if from != "" && !filepath.IsAbs(name) {
+			out[i] = filepath.Join(filepath.Dir(from), name)
+		}
+	}
+	return out
+}
+
+const logRulesKey = "query.logs.rule_files"
+
+// LogRuleParser reads the expressions of rules in LogQL.
+func LogRuleParser() parser.Parser { return rule.ParserOf(checkLogRule) }
+
+func checkLogRule(expr string) error {
+	e, err := logql.Parse(expr)
+	if err != nil {
+		return err
+	}
+	if _, ok := e.(logql.MetricExpr); !ok {
+		return errors.New("it is a log query, and a rule needs numbers: wrap it, such as in sum(count_over_time({...}[5m]))")
+	}
+	return nil
+}
+
+// checkLogRules reads the files of rules in LogQL now, as checkRules does with the others.
+func (c *Config) checkLogRules() Errors {
+	_, warnings, err := rule.Load(c.LogRuleFiles(), LogRuleParser())
+	if err != nil {
+		var errs Errors
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			errs = append(errs, Error{Text: line})
+		}
+		return errs
+	}
+	for _, w := range warnings {
+		w = strings.Replace(w, "rule_files:", logRulesKey+":", 1)
+		c.Warnings = append(c.Warnings, Error{File: c.origins[logRulesKey].file, Text: w})
+	}
+	return nil
 }

@@ -72,7 +72,7 @@ func (m *Manager) Groups() []Group {
 
 func plainRule(r rules.Rule) Rule {
 	out := Rule{
-		Name: r.Name(), Query: r.Query().String(), Labels: r.Labels(), Health: string(r.Health()),
+		Name: r.Name(), Query: expressionText(r.Query().String()), Labels: r.Labels(), Health: string(r.Health()),
 		EvaluationTime: r.GetEvaluationDuration(), LastEvaluation: r.GetEvaluationTimestamp(),
 	}
 	if err := r.LastError(); err != nil {

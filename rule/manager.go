@@ -53,7 +53,7 @@ type Options struct {
 	// MaxConcurrent is how many rules may be evaluated beside their group's own sequence, where they do not
 	// depend on one another. 0 evaluates the rules of a group strictly one after the other.
 	MaxConcurrent int64
-	// Parser parses expressions; nil means Prometheus' parser without experimental functions.
+	// Parser parses expressions; nil means Prometheus' parser without experimental functions. ParserOf makes one for another language.
 	Parser parser.Parser
 	// Notify is told of alerts; nil only counts them.
 	Notify NotifyFunc
@@ -222,7 +222,7 @@ func (m *Manager) notify(ctx context.Context, expr string, alerts ...*rules.Aler
 		m.metrics.notified.WithLabelValues(state).Inc()
 	}
 	if m.opts.Notify != nil {
-		m.opts.Notify(ctx, expr, out)
+		m.opts.Notify(ctx, expressionText(expr), out)
 	}
 }
 
