@@ -392,3 +392,25 @@ func TestRefusals(t *testing.T) {
 	f(Limits{}, streamOf("app=x", model.Record{Time: at - 48*3600e9}), model.TooOld)
 	f(Limits{}, streamOf("app=x", model.Record{Time: at, Fields: []model.Field{{Name: "b", Value: "1"}, {Name: "a", Value: "1"}}}), model.BadLabels)
 }
+
+// TestFullDiskRetention deletes old blocks although there is no room left: it is how room comes back.
+func TestFullDiskRetention(t *testing.T) {
+	disk := vfs.NewMem()
+	s := &testStore{o: Options{Limits: Limits{RejectNewer: -1}, Retention: Retention{Size: 1}}, fs: disk, dir: "/medium"}
+	s.openQuiet(t)
+	t.Cleanup(func() { s.close(t) })
+	for round := range 3 {
+		appendTo(t, s.tenant(t, "a"), manyRows("x", int64(round)*dayLength, 2000))
+		s.flush(t)
+	}
+	disk.SetCapacity(disk.Used())
+	before := disk.Used()
+	s.upkeep(t)
+	s.blocks.DeleteReplaced(context.Background(), time.Now().Add(time.Hour))
+	if after := disk.Used(); after >= before {
+		t.Errorf("%d bytes are used, %d before", after, before)
+	}
+	if n := len(entries(s, "a")); n != 0 {
+		t.Errorf("%d blocks are left", n)
+	}
+}
