@@ -204,6 +204,19 @@ func TestLogcliVolumes(t *testing.T) {
 	f(`[{"metric":{"app":"db"},"values":[[$E,"%d"]]}]`, []any{db}, "volume_range", `{app="db"}`, "--step=240h")
 }
 
+// flush moves what is in memory into blocks.
+func flush(t *testing.T, url string) {
+	t.Helper()
+	res, err := http.Post(url+"/flush", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusNoContent {
+		t.Fatalf("flush: %s", res.Status)
+	}
+}
+
 // A deletion hides lines, and is listed.
 func TestLogcliDelete(t *testing.T) {
 	l, p := startLogcli(t)
@@ -214,6 +227,7 @@ func TestLogcliDelete(t *testing.T) {
 			t.Errorf("%d lines, want %d", got, want)
 		}
 	}
+	flush(t, p.URL)
 	left(1290) // of 2401: those of 1, 10 to 19, 100 to 199, 1000 to 1999 are gone
 	out, err := l.command("delete", "list").Output()
 	if err != nil || !strings.Contains(string(out), "Found 1 delete requests:\nQuery: {app=\"web\"} |= \"request 1\"\n") || !strings.Contains(string(out), "Status: received") {
