@@ -1,9 +1,10 @@
 // Asking the server for logs: Loki's API for the lines themselves, ours for what stands around them.
-import { post } from '../api';
+import { get, post } from '../api';
 import type { Labels } from '../labels';
 import type { QueryData } from '../prom';
 import type { FacetsReply, Stats } from './facets';
 import { compareNs, nsOf, Rows, type RawStream, type Row } from './records';
+import { labelsOf, subjectQuery, type Subject } from './subject';
 
 /** The most that one request brings; more comes by further pages. The server's own limit is 5,000. */
 export const pageSize = 1000;
@@ -15,14 +16,14 @@ interface LokiReply extends LokiStats { resultType: string; result: RawStream[] 
 
 const apart = { 'X-Loki-Response-Encoding-Flags': 'categorize-labels' };
 
-export interface Page { rows: Row[]; /** The server may have more in this direction. */ more: boolean; ms: number }
+export interface Page { rows: Row[]; /** The server may have more in this direction. */ more: boolean; ms: number; /** What the answer lacks, in sentences. */ warnings: string[] }
 
 /** Lines from startNs on and before endNs, the newest or the oldest of them. */
 export async function askLines(make: Rows, query: string, startNs: string, endNs: string, o: { limit?: number; ascending: boolean; descendingRows?: boolean }, signal: AbortSignal): Promise<Page> {
   const limit = o.limit ?? pageSize;
   const answer = await post<LokiReply>('loki/api/v1/query_range', { query, start: startNs, end: endNs, limit, direction: o.ascending ? 'forward' : 'backward' }, signal, apart);
   const rows = answer.data.resultType === 'streams' ? make.all(answer.data.result, !o.ascending) : [];
-  return { rows: rows.sort((a, b) => (o.ascending ? 1 : -1) * compareNs(a.ns, b.ns) || a.id - b.id), more: rows.length >= limit, ms: answer.ms };
+  return { rows: rows.sort((a, b) => (o.ascending ? 1 : -1) * compareNs(a.ns, b.ns) || a.id - b.id), more: rows.length >= limit, ms: answer.ms, warnings: answer.warnings };
 }
 
 export interface Bars { start: number; end: number; step: number; by: string; series: { value: string; counts: number[] }[]; total: number; stats?: Stats }
@@ -71,4 +72,13 @@ export async function anyLogs(signal: AbortSignal): Promise<boolean> {
   const now = Date.now() / 1000;
   const a = await post<LokiReply>('loki/api/v1/query_range', { query: '{}', start: nsOf(now - 30 * 86_400), end: nsOf(now + 60), limit: 1, direction: 'backward' }, signal);
   return a.data.result.length > 0;
+}
+
+/** The query for the logs of something: asks which labels name it in a range of time. */
+export async function askSubject(subjects: readonly Subject[], range: Span, signal: AbortSignal): Promise<string> {
+  const params = span(range);
+  const there = new Set((await get<string[] | null>('loki/api/v1/labels', params, signal)).data ?? []);
+  const names = [...new Set(subjects.flatMap((s) => labelsOf[s.kind]))].filter((n) => there.has(n));
+  const lists = await Promise.all(names.map(async (name) => [name, (await get<string[] | null>(`loki/api/v1/label/${name}/values`, params, signal)).data ?? []] as const));
+  return subjectQuery(subjects, Object.fromEntries(lists));
 }

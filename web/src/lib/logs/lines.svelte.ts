@@ -26,6 +26,8 @@ export class Lines {
   linked = $state(0);
   missing = $state(false);
   ms = $state(0);
+  /** What the answer lacks, as the server says it. */
+  warnings = $state.raw<readonly string[]>([]);
 
   #make = new Rows();
   #search: Search | undefined;
@@ -51,7 +53,7 @@ export class Lines {
     const at = s.at === '' ? null : keyTime(s.at);
     if (at === null) {
       const page = await askLines(this.#make, s.query, this.#startNs, this.#endNs, { ascending: s.ascending }, signal);
-      this.#show(page.rows, page.more, false, page.ms);
+      this.#show(page.rows, page.more, false, page.ms, page.warnings);
       return;
     }
     // Behind the line as the list runs, the line's own nanosecond with it, and a part before it.
@@ -63,7 +65,7 @@ export class Lines {
       askLines(this.#make, s.query, before[0], before[1], { ascending: !s.ascending, limit: 200 }, signal),
     ]);
     const rows = [...[...a.rows].reverse(), ...b.rows];
-    this.#show(rows, b.more, a.more, b.ms);
+    this.#show(rows, b.more, a.more, b.ms, [...new Set([...b.warnings, ...a.warnings])]);
     const found = rows.find((r) => lineKey(r) === s.at);
     this.linked = found?.id ?? 0;
     this.missing = !found;
@@ -73,7 +75,7 @@ export class Lines {
   #later(ns: string): string { return compareNs(this.#endNs, ns) > 0 ? this.#endNs : ns; }
   #earlier(ns: string): string { return compareNs(this.#startNs, ns) < 0 ? this.#startNs : ns; }
 
-  #show(rows: readonly Row[], behind: boolean, before: boolean, ms: number): void {
+  #show(rows: readonly Row[], behind: boolean, before: boolean, ms: number, warnings: readonly string[]): void {
     this.rows = rows;
     this.moreBehind = behind;
     this.moreBefore = before;
@@ -84,6 +86,7 @@ export class Lines {
     this.linked = 0;
     this.missing = false;
     this.ms = ms;
+    this.warnings = warnings;
   }
 
   #failed(e: unknown, signal: AbortSignal): void {
@@ -171,7 +174,7 @@ export class Lines {
   clear(): void {
     this.#abort.abort();
     this.#search = undefined;
-    this.#show([], false, false, 0);
+    this.#show([], false, false, 0, []);
     this.loading = false;
   }
 }
