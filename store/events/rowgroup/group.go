@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
-	"slices"
-
-	"github.com/klauspost/compress/zstd"
+	"sync/atomic"
 
 	"github.com/hulotte-dev/hulotte/model"
-	"github.com/hulotte-dev/hulotte/store"
 	"github.com/hulotte-dev/hulotte/store/medium"
 )
 
@@ -42,29 +39,10 @@ func cut(b []byte, offset, n int64) ([]byte, error) {
 
 // Group is an encoded group, open for reading by many goroutines. It keeps what it has learned of its directory.
 type Group struct {
-	info    Info
-	read    Reader
-	content int64
-	crc     uint32
-}
-
-// Scratch is the buffers and decoders of one goroutine that reads groups. Give the same one to call after call.
-type Scratch struct {
-	zstd *zstd.Decoder
-}
-
-// NewScratch returns a Scratch.
-func NewScratch() *Scratch { return &Scratch{} }
-
-func (s *Scratch) decoder() (*zstd.Decoder, error) {
-	if s.zstd == nil {
-		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*MaxLine), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			return nil, fmt.Errorf("cannot make a decoder of groups: %w", err)
-		}
-		s.zstd = z
-	}
-	return s.zstd, nil
+	info      Info
+	parts     metaParts
+	read      Reader
+	directory atomic.Pointer[directory]
 }
 
 // Open checks the meta and returns the group. It keeps nothing of meta. What is damaged is medium.ErrCorrupt.
@@ -84,13 +62,12 @@ func (g *Group) parse(meta []byte) error {
 	if v := d.byte(); v != metaVersion {
 		return model.NewError(model.Corrupt, fmt.Sprintf("the group is of format %d: this version of Hulotte reads format %d", v, metaVersion))
 	}
-	g.info.DataLen = int64(d.number(2 * MaxLine))
-	g.content = int64(d.number(2 * MaxLine))
-	g.info.FiltersLen = int64(d.number(2 * MaxLine))
-	g.crc = d.uint32()
 	g.info.Runs = make([]Run, 0, d.count(MaxRows, 5))
 	g.parseRuns(&d)
-	if d.bad || len(d.b) > 0 || g.info.Rows == 0 {
+	g.parts.parse(&d)
+	g.info.DataLen = int64(g.parts.data)
+	g.info.FiltersLen = int64(g.parts.directory.off + g.parts.directory.size)
+	if d.bad || len(d.b) > 0 || g.info.Rows == 0 || g.info.Bytes > MaxLine {
 		return corrupt("the meta of a group cannot be read")
 	}
 	return nil
@@ -117,70 +94,71 @@ func (g *Group) parseRuns(d *decoder) {
 	}
 }
 
+// parse reads what append wrote behind the runs.
+func (m *metaParts) parse(d *decoder) {
+	const most = 2 * MaxLine
+	m.data = int(d.number(most))
+	off := 0
+	for _, p := range []*part{&m.bloom, &m.vocab, &m.directory} {
+		p.off, p.size = off, int(d.number(most))
+		p.crc = d.uint32()
+		off += p.size
+	}
+	m.vocabLen, m.directoryLen = int(d.number(most)), int(d.number(most))
+	for i := range m.skip.lengths {
+		m.skip.lengths[i] = d.uvarint()
+	}
+	m.skip.maxDigits = int(d.number(MaxLine))
+	flags := d.byte()
+	m.skip.hasTimes, m.skip.hasHex = flags&1 != 0, flags&2 != 0
+	m.skip.affixes = make([]string, d.count(256, 1))
+	for i := range m.skip.affixes {
+		m.skip.affixes[i] = d.string()
+	}
+}
+
 // Info returns what Meta tells. The runs must not be changed.
 func (g *Group) Info() Info { return g.info }
 
-// Rows returns the records, as they were encoded, in memory of their own.
-func (g *Group) Rows(ctx context.Context, s *Scratch) (Rows, error) {
-	data, err := g.read.Data(ctx, 0, g.info.DataLen)
+// part reads a piece of Filters and checks it.
+func (g *Group) part(ctx context.Context, p part, name string) ([]byte, error) {
+	b, err := g.read.Filters(ctx, int64(p.off), int64(p.size))
 	if err != nil {
-		return Rows{}, fmt.Errorf("cannot read a group: %w", err)
+		return nil, fmt.Errorf("cannot read the %s of a group: %w", name, err)
 	}
-	if crc32.Checksum(data, castagnoli) != g.crc {
-		return Rows{}, corrupt("the data of a group does not match its checksum")
+	if crc32.Checksum(b, castagnoli) != p.crc {
+		return nil, corrupt("the %s of a group (bytes %d to %d of its filters) does not match its checksum", name, p.off, p.off+p.size)
 	}
-	z, err := s.decoder()
-	if err != nil {
-		return Rows{}, err
-	}
-	raw, err := z.DecodeAll(data, make([]byte, 0, min(g.content, 1<<20)))
-	if err != nil || int64(len(raw)) != g.content {
-		return Rows{}, corrupt("the data of a group cannot be decompressed")
-	}
-	return g.parseRows(raw)
+	return b, nil
 }
 
-func (g *Group) parseRows(raw []byte) (Rows, error) {
-	n := g.info.Rows
-	out := Rows{Streams: make([]uint32, 0, n), Times: make([]int64, n), Lines: make([]string, n)}
-	for _, r := range g.info.Runs {
-		out.Streams = append(out.Streams, slices.Repeat([]uint32{r.Stream}, r.Rows)...)
+// stream reads a piece of Filters that is compressed.
+func (g *Group) stream(ctx context.Context, s *Scratch, p part, n int, name string) ([]byte, error) {
+	b, err := g.part(ctx, p, name)
+	if err != nil {
+		return nil, err
 	}
-	d := decoder{b: raw}
-	last := int64(0)
-	for i := range n {
-		last += d.varint()
-		out.Times[i] = last
-		out.Lines[i] = d.string()
-		k := d.count(MaxLine, 2)
-		if k > 0 && out.Fields == nil {
-			out.Fields = make([][]model.Field, n)
-		}
-		if k > 0 {
-			out.Fields[i] = make([]model.Field, k)
-		}
-		for j := range k {
-			out.Fields[i][j] = model.Field{Name: d.string(), Value: d.string()}
-		}
-	}
-	if d.bad || len(d.b) > 0 {
-		return Rows{}, corrupt("the data of a group cannot be read")
+	d := decoder{b: b}
+	out := s.stream(&d, n)
+	if d.bad || len(d.b) > 0 || len(out) != n {
+		return nil, corrupt("the %s of a group cannot be decompressed", name)
 	}
 	return out, nil
 }
 
-// Select calls f with the records that q selects and whose stream is wanted, one batch for each run of a stream that has
-// any, in the order of the runs. streams is the caller's table, which the runs point into; it is long enough for all of them. An error of f is
-// returned as it is. The statistics tell of this group alone.
-func (g *Group) Select(ctx context.Context, q *Query, streams []Stream, s *Scratch, f func(store.EventBatch) error) (store.EventStats, error) {
-	stats := store.EventStats{Groups: 1}
-	rows, err := g.Rows(ctx, s)
-	if err != nil {
-		return stats, err
+// dir returns the directory, which is read once.
+func (g *Group) dir(ctx context.Context, s *Scratch) (*directory, error) {
+	if d := g.directory.Load(); d != nil {
+		return d, nil
 	}
-	stats, err = SelectRows(ctx, rows, q, streams, f)
-	stats.Groups = 1
-	stats.RecordsRead, stats.HeadRecords = stats.HeadRecords, 0
-	stats.BytesRead = g.info.DataLen
-	return stats, err
+	b, err := g.stream(ctx, s, g.parts.directory, g.parts.directoryLen, "directory")
+	if err != nil {
+		return nil, err
+	}
+	d, ok := parseDirectory(b, g.info.Rows, g.parts.data)
+	if !ok {
+		return nil, corrupt("the directory of a group cannot be read")
+	}
+	g.directory.Store(d)
+	return d, nil
 }

@@ -19,6 +19,7 @@ type Query struct {
 type filter struct {
 	store.RecordFilter
 	needles [][]string
+	skip    [][]needle // needles, ready for the filters of groups
 }
 
 // Prepare prepares the range of time, the filters and the hints of q. Its matchers, its order and its workers are the caller's.
@@ -45,6 +46,11 @@ func prepareFilter(f store.RecordFilter) filter {
 		// A list that holds "" is met by every text.
 		if !slices.Contains(list, "") {
 			out.needles = append(out.needles, list)
+			prepared := make([]needle, len(list))
+			for i, n := range list {
+				prepared[i] = prepareNeedle(n, false)
+			}
+			out.skip = append(out.skip, prepared)
 		}
 	}
 	return out
@@ -186,10 +192,3 @@ func lowerASCII(s string) string {
 	}
 	return string(out)
 }
-
-// hint is a FieldHint made ready.
-type hint struct {
-	store.FieldHint
-}
-
-func prepareHint(h store.FieldHint) hint { return hint{h} }
