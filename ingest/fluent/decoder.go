@@ -13,6 +13,7 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 
+	"github.com/hulotte-dev/hulotte/ingest/intake"
 	"github.com/hulotte-dev/hulotte/model"
 )
 
@@ -21,10 +22,7 @@ type decoder struct {
 	lineKeys []string
 	labels   map[string]bool
 
-	out     []model.Stream
-	byLabel map[string]int // index in out by key
-	count   int            // of the records
-	key     []byte
+	out     intake.Streams
 	path    []byte
 	current []model.Field // of the record
 	chosen  []model.Field // its labels
@@ -34,7 +32,7 @@ type decoder struct {
 }
 
 func newDecoder(lineKeys, labels []string) *decoder {
-	d := &decoder{lineKeys: lineKeys, labels: map[string]bool{}, byLabel: map[string]int{}}
+	d := &decoder{lineKeys: lineKeys, labels: map[string]bool{}}
 	for _, l := range labels {
 		d.labels[l] = true
 	}
@@ -49,8 +47,7 @@ const (
 
 // streams returns the records of m, whose entries are data. They are valid until the next call, and while data is.
 func (d *decoder) streams(m message, data []byte, now time.Time) ([]model.Stream, error) {
-	clear(d.byLabel)
-	d.out, d.count = nil, 0
+	d.out = intake.Streams{}
 	for i := 0; len(data) > 0; i++ {
 		var err error
 		if !m.single {
@@ -66,10 +63,10 @@ func (d *decoder) streams(m message, data []byte, now time.Time) ([]model.Stream
 			return nil, malformed("entry "+strconv.Itoa(i), err)
 		}
 	}
-	if m.count >= 0 && d.count != m.count {
-		return nil, malformed("the entries", fmt.Errorf("there are %d, not %d", d.count, m.count))
+	if m.count >= 0 && d.out.Len() != m.count {
+		return nil, malformed("the entries", fmt.Errorf("there are %d, not %d", d.out.Len(), m.count))
 	}
-	return d.out, nil
+	return d.out.List(), nil
 }
 
 // entry reads a time, or a list of a time and metadata (Fluent Bit 2.1), and a record.
@@ -105,7 +102,7 @@ func (d *decoder) entry(tag string, b []byte, now time.Time) ([]byte, error) {
 		}
 		d.current = nil // the line has them all
 	}
-	d.add(model.Record{Time: at, Line: d.line, Fields: model.SortFields(d.current)})
+	d.out.Add(model.SortFields(d.chosen), model.Record{Time: at, Line: d.line, Fields: model.SortFields(d.current)})
 	return b, nil
 }
 
@@ -288,24 +285,6 @@ func depthOf(b []byte) error {
 		}
 	}
 	return nil
-}
-
-// add adds a record to the stream of its labels.
-func (d *decoder) add(r model.Record) {
-	d.count++
-	d.chosen = model.SortFields(d.chosen)
-	d.key = d.key[:0]
-	for _, l := range d.chosen {
-		d.key = binary.AppendUvarint(append(binary.AppendUvarint(d.key, uint64(len(l.Name))), l.Name...), uint64(len(l.Value)))
-		d.key = append(d.key, l.Value...)
-	}
-	i, ok := d.byLabel[string(d.key)]
-	if !ok {
-		i = len(d.out)
-		d.byLabel[string(d.key)] = i
-		d.out = append(d.out, model.Stream{Labels: slices.Clone(d.chosen)})
-	}
-	d.out[i].Records = append(d.out[i].Records, r)
 }
 
 func asString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -197,7 +197,7 @@ func (s *Server) push(ctx context.Context, d *decoder, m message) error {
 		return err
 	}
 	refused, err := s.sink.Push(ctx, streams)
-	if text := intake.Refused(refused, d.count); text != "" {
+	if text := intake.Refused(refused, d.out.Len()); text != "" {
 		s.log.Warn("records in Fluentd's protocol are refused", "tag", m.tag, "why", text)
 	}
 	return err

@@ -1,14 +1,13 @@
 package gelf
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/hulotte-dev/hulotte/ingest/intake"
 	"github.com/hulotte-dev/hulotte/internal/jsonscan"
 	"github.com/hulotte-dev/hulotte/model"
 )
@@ -18,25 +17,11 @@ const maxFields = 10_000
 
 // batch is messages as streams. Their strings lie in what was added, and in the scanner.
 type batch struct {
-	labels  map[string]bool
-	out     []model.Stream
-	byLabel map[string]int // index in out by key
-	count   int
-	key     []byte
+	intake.Streams
+	labels map[string]bool
 }
 
-func newBatch(labels map[string]bool) *batch {
-	return &batch{labels: labels, byLabel: map[string]int{}}
-}
-
-// streams returns what was added, each time anew: whoever gets it may change it.
-func (b *batch) streams() []model.Stream {
-	out := slices.Clone(b.out)
-	for i := range out {
-		out[i].Records = slices.Clone(out[i].Records)
-	}
-	return out
-}
+func newBatch(labels map[string]bool) *batch { return &batch{labels: labels} }
 
 // message is what is known of a message while it is read.
 type message struct {
@@ -73,7 +58,7 @@ func (b *batch) message(s *jsonscan.Scanner, now int64) error {
 	case m.short != "" && !strings.HasPrefix(m.full, m.short):
 		m.fields = append(m.fields, model.Field{Name: "short_message", Value: m.short})
 	}
-	b.put(model.SortFields(m.labels), model.Record{Time: m.time, Line: line, Fields: model.SortFields(m.fields)})
+	b.Add(model.SortFields(m.labels), model.Record{Time: m.time, Line: line, Fields: model.SortFields(m.fields)})
 	return nil
 }
 
@@ -140,21 +125,4 @@ func parseTime(text string) (int64, error) {
 
 func errTime(text string) error {
 	return fmt.Errorf("the timestamp %.40q is not in seconds since 1970", text)
-}
-
-// put adds a record to the stream of its labels.
-func (b *batch) put(labels []model.Field, r model.Record) {
-	b.count++
-	b.key = b.key[:0]
-	for _, l := range labels {
-		b.key = append(binary.AppendUvarint(b.key, uint64(len(l.Name))), l.Name...)
-		b.key = append(binary.AppendUvarint(b.key, uint64(len(l.Value))), l.Value...)
-	}
-	i, ok := b.byLabel[string(b.key)]
-	if !ok {
-		i = len(b.out)
-		b.byLabel[string(b.key)] = i
-		b.out = append(b.out, model.Stream{Labels: labels})
-	}
-	b.out[i].Records = append(b.out[i].Records, r)
 }

@@ -110,23 +110,23 @@ func (s *Server) Datagrams(ctx context.Context, packets []intake.Datagram) {
 
 // push keeps what is in the batch, and waits while too much comes.
 func (s *Server) push(ctx context.Context, b *batch, transport string) error {
-	if b.count == 0 {
+	if b.Len() == 0 {
 		return nil
 	}
 	var refused model.Refusals
 	err := intake.Retry(ctx, s.options.Patience, func() (err error) {
-		refused, err = s.sink.Push(ctx, b.streams())
+		refused, err = s.sink.Push(ctx, b.List())
 		return err
 	})
 	switch {
 	case err == nil && len(refused) == 0:
 	case err == nil:
 		s.failed.WithLabelValues(transport, "refused").Add(float64(intake.CountRefused(refused)))
-		s.log.Warn("messages of GELF are refused", "transport", transport, "why", intake.Refused(refused, b.count))
+		s.log.Warn("messages of GELF are refused", "transport", transport, "why", intake.Refused(refused, b.Len()))
 	case intake.Again(intake.Status(err)):
-		s.failed.WithLabelValues(transport, "busy").Add(float64(b.count))
+		s.failed.WithLabelValues(transport, "busy").Add(float64(b.Len()))
 	default:
-		s.failed.WithLabelValues(transport, "refused").Add(float64(b.count))
+		s.failed.WithLabelValues(transport, "refused").Add(float64(b.Len()))
 		s.log.Error("messages of GELF cannot be kept", "transport", transport, "err", err)
 	}
 	return err
@@ -157,18 +157,18 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) error {
 	}
 	b := newBatch(s.labels)
 	err = b.add(body.Data, time.Now())
-	if err == nil && b.count == 0 {
+	if err == nil && b.Len() == 0 {
 		err = errors.New("there is no message")
 	}
-	s.messages.WithLabelValues("http").Add(float64(b.count))
+	s.messages.WithLabelValues("http").Add(float64(b.Len()))
 	if err != nil {
 		s.failed.WithLabelValues("http", "malformed").Inc()
 		return intake.Malformed(err)
 	}
-	refused, err := s.sink.Push(r.Context(), b.streams())
+	refused, err := s.sink.Push(r.Context(), b.List())
 	if err == nil && len(refused) > 0 {
 		s.failed.WithLabelValues("http", "refused").Add(float64(intake.CountRefused(refused)))
-		err = intake.Errorf(http.StatusBadRequest, "%s", intake.Refused(refused, b.count))
+		err = intake.Errorf(http.StatusBadRequest, "%s", intake.Refused(refused, b.Len()))
 	}
 	return err
 }

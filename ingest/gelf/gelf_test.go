@@ -253,7 +253,7 @@ func FuzzMessage(f *testing.F) {
 		b := newBatch(map[string]bool{"a": true})
 		_ = b.add(data, testTime)
 		n := 0
-		for _, s := range b.streams() {
+		for _, s := range b.List() {
 			for _, r := range s.Records {
 				n++
 				if r.Line == "" || r.Time < 0 {
@@ -261,8 +261,8 @@ func FuzzMessage(f *testing.F) {
 				}
 			}
 		}
-		if n != b.count {
-			t.Errorf("%d records, not %d", n, b.count)
+		if n != b.Len() {
+			t.Errorf("%d records, not %d", n, b.Len())
 		}
 	})
 }
