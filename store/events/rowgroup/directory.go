@@ -152,7 +152,7 @@ func parseDirectory(b []byte, rows, data int) (*directory, bool) {
 		return nil, false
 	}
 	times, lines := &dir.columns[dir.times], &dir.columns[dir.lines]
-	ok := times.kind == kindNumber && times.num.scale <= 9 && times.num.low >= 0 && times.n == rows && lines.n == rows
+	ok := times.kind == kindNumber && times.num.scale <= 9 && times.n == rows && lines.n == rows
 	if dir.fields != noColumn {
 		f := &dir.columns[dir.fields]
 		ok = ok && f.kind == kindTemplate && f.n == rows

@@ -205,12 +205,13 @@ func (r *reading) loadTimes() []int64 {
 	}
 	unit := powers[c.num.scale]
 	for _, run := range r.g.info.Runs {
-		t := run.MinTime
+		t, ascends := run.MinTime, true
 		for i := run.First; i < run.First+run.Rows; i++ {
-			t += xs[i] * unit
-			xs[i] = t
+			next := t + xs[i]*unit // a difference of centuries wraps around, and back
+			ascends = ascends && next >= t
+			t, xs[i] = next, next
 		}
-		if xs[run.First] != run.MinTime || t != run.MaxTime {
+		if !ascends || xs[run.First] != run.MinTime || t != run.MaxTime {
 			r.bad(r.dir.times, "has other times than the meta")
 			return nil
 		}

@@ -162,3 +162,21 @@ func TestSelect(t *testing.T) {
 	two.Not = true
 	f(store.EventQuery{End: 100, Filters: []store.RecordFilter{two}}, "one")
 }
+
+// TestFarTimes has records of one stream whose times differ by more than an int64 can tell.
+func TestFarTimes(t *testing.T) {
+	f := func(times ...int64) {
+		t.Helper()
+		rows := Rows{Streams: make([]uint32, len(times)), Times: times, Lines: make([]string, len(times))}
+		got, err := encode(t, rows).Rows(context.Background(), NewScratch())
+		if err != nil {
+			t.Errorf("%d: %v", times, err)
+			return
+		}
+		wantSameRows(t, got, rows)
+	}
+	f(-1<<62, 1<<62+5)
+	f(-1<<63, 1<<63-1)
+	f(-1<<63, -1<<63+1, 0, 1<<63-1)
+	f(-9e18, 9e18)
+}
