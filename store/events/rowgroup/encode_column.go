@@ -27,7 +27,7 @@ func (v *values) row(i int) int {
 type summary struct {
 	ids      []uint32 // of each value: the number of its text
 	distinct []string // texts, in order of first appearance
-	hash     uint64   // of all of them
+	many     bool     // nearly all differ: they were not counted, distinct is all of them, and ids is nil
 	bytes    int
 	maxLen   int
 	unique   int // bytes of distinct
@@ -78,7 +78,7 @@ func (e *Encoder) finish(c column, v *values, sum *summary) int {
 	index := len(e.columns) - 1
 	if sum != nil {
 		if c.size > 0 {
-			e.coded = append(e.coded, codedColumn{index, sum.hash, v.texts, v.rows})
+			e.coded = append(e.coded, codedColumn{index, v.texts})
 		}
 		e.filter.column(&e.columns[index], v, sum)
 	}
@@ -88,9 +88,7 @@ func (e *Encoder) finish(c column, v *values, sum *summary) int {
 // codedColumn is what alias compares with.
 type codedColumn struct {
 	index int
-	hash  uint64
 	texts []string
-	rows  []uint32
 }
 
 // alias finds a column that has the same values.
@@ -99,8 +97,7 @@ func (e *Encoder) alias(v *values, sum *summary) (int, bool) {
 		return 0, false
 	}
 	for i := range e.coded {
-		c := &e.coded[i]
-		if c.hash == sum.hash && sameTexts(c.texts, v.texts) {
+		if c := &e.coded[i]; sameTexts(c.texts, v.texts) {
 			return c.index, true
 		}
 	}
@@ -108,7 +105,8 @@ func (e *Encoder) alias(v *values, sum *summary) (int, bool) {
 }
 
 func sameTexts(a, b []string) bool {
-	if len(a) != len(b) {
+	// Columns that begin alike often differ in the middle.
+	if n := len(a); n != len(b) || a[n-1] != b[n-1] || a[n/2] != b[n/2] {
 		return false
 	}
 	for i := range a {
@@ -119,15 +117,61 @@ func sameTexts(a, b []string) bool {
 	return true
 }
 
-// summarize numbers the different texts.
-func (e *Encoder) summarize(texts []string) summary {
-	n := len(texts)
-	size := 1 << bits.Len(uint(2*n))
+// The sample by which summarize sees that it is not worth while to count. It is taken in chunks, as values come again next to
+// each other, and from all over, as streams differ.
+const (
+	sampleChunks = 8
+	sampleChunk  = 128
+	sampleSame   = 25 // fewer values of the sample that were there before: nearly all differ
+)
+
+// nearlyDistinct says whether hardly any text comes again.
+func (e *Encoder) nearlyDistinct(texts []string) bool {
+	if len(texts) < 2*sampleChunks*sampleChunk {
+		return false
+	}
+	const size = 4 * sampleChunks * sampleChunk
+	table := e.freshTable(size)
+	same := 0
+	for k := range sampleChunks {
+		first := k * (len(texts) - sampleChunk) / (sampleChunks - 1)
+		for i := first; i < first+sampleChunk; i++ {
+			at := maphash.String(e.seed, texts[i]) % size
+			for table[at] != 0 && texts[table[at]-1] != texts[i] {
+				at = (at + 1) % size
+			}
+			if table[at] == 0 {
+				table[at] = uint32(i + 1)
+			} else if same++; same == sampleSame {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (e *Encoder) freshTable(size int) []uint32 {
 	if len(e.table) < size {
 		e.table = make([]uint32, size)
 	}
 	table := e.table[:size]
 	clear(table)
+	return table
+}
+
+// summarize numbers the different texts.
+func (e *Encoder) summarize(texts []string) summary {
+	n := len(texts)
+	if e.nearlyDistinct(texts) {
+		sum := summary{distinct: texts, many: true}
+		for _, t := range texts {
+			sum.bytes += len(t)
+			sum.maxLen = max(sum.maxLen, len(t))
+		}
+		return sum
+	}
+	size := 1 << bits.Len(uint(2*n))
+	table := e.freshTable(size)
 	sum := summary{ids: e.codeSlab.take(n), distinct: e.textSlab.take(n)[:0]}
 	mask := uint64(size - 1)
 	last := -1
@@ -136,7 +180,6 @@ func (e *Encoder) summarize(texts []string) summary {
 		sum.maxLen = max(sum.maxLen, len(t))
 		if last >= 0 && texts[i-1] == t {
 			sum.ids[i] = uint32(last)
-			sum.hash = (sum.hash ^ uint64(last)) * 0x9e3779b97f4a7c15
 			continue
 		}
 		h := maphash.String(e.seed, t)
@@ -148,11 +191,9 @@ func (e *Encoder) summarize(texts []string) summary {
 			sum.distinct = append(sum.distinct, t)
 			sum.unique += len(t)
 			table[at] = uint32(len(sum.distinct))
-			sum.hash ^= h
 		}
 		last = int(table[at] - 1)
 		sum.ids[i] = uint32(last)
-		sum.hash = (sum.hash ^ uint64(last)) * 0x9e3779b97f4a7c15
 	}
 	return sum
 }
@@ -244,7 +285,7 @@ func unpackCodes(out []uint32, packed []byte, per int) {
 // indirectColumn codes values that come again: as numbers of the different ones, or by when they came last.
 func (e *Encoder) indirectColumn(v *values, sum *summary, c *column, depth int) bool {
 	n, d := len(v.texts), len(sum.distinct)
-	if n < 32 {
+	if n < 32 || sum.many {
 		return false
 	}
 	codes, texts := e.recent(sum)
