@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"syscall"
 
 	"github.com/hulotte-dev/hulotte/api"
 	"github.com/hulotte-dev/hulotte/ingest/fluent"
 	"github.com/hulotte-dev/hulotte/ingest/gelf"
 	"github.com/hulotte-dev/hulotte/ingest/intake"
+	"github.com/hulotte-dev/hulotte/ingest/syslog"
 )
 
 // door is an address at which something is received.
@@ -73,22 +75,41 @@ func (a *App) startGELF(context.Context) (stopFunc, error) {
 	c := a.config.get()
 	s := gelf.New(c.GELFOptions(), a.made.intake, a.made.logs.From("gelf"), a.log.With("part", "gelf"), a.registry)
 	a.made.gelf = s
-	udp := func() (stopFunc, error) {
-		u, err := a.made.sockets.ListenUDP("gelf", c.Ingest.GELF.UDPListen)
-		if err != nil {
-			return nil, err
-		}
-		return a.stack.run("GELF over UDP", func(ctx context.Context) error { return u.Serve(ctx, s.Datagrams) }), nil
-	}
-	tcp := func() (stopFunc, error) {
-		t, err := a.made.sockets.ListenTCP("gelf", c.Ingest.GELF.TCPListen, a.tlsWhen(c.Ingest.GELF.TLS), intake.ConnLimits{})
-		if err != nil {
-			return nil, err
-		}
-		return a.stack.run("GELF over TCP", func(ctx context.Context) error { return t.Serve(ctx, s.Connection) }), nil
-	}
+	g := c.Ingest.GELF
 	return a.openDoors("the Graylog Extended Log Format",
-		door{"ingest.gelf.udp_listen", c.Ingest.GELF.UDPListen, udp}, door{"ingest.gelf.tcp_listen", c.Ingest.GELF.TCPListen, tcp})
+		door{"ingest.gelf.udp_listen", g.UDPListen, a.udpDoor("gelf", g.UDPListen, s.Datagrams)},
+		door{"ingest.gelf.tcp_listen", g.TCPListen, a.tcpDoor("gelf", g.TCPListen, a.tlsWhen(g.TLS), s.Connection)})
+}
+
+// startSyslog receives syslog.
+func (a *App) startSyslog(context.Context) (stopFunc, error) {
+	c := a.config.get()
+	s := syslog.New(c.SyslogOptions(), a.made.intake, a.made.logs.From("syslog"), a.log.With("part", "syslog"), a.registry)
+	l := c.Ingest.Syslog
+	return a.openDoors("syslog",
+		door{"ingest.syslog.udp_listen", l.UDPListen, a.udpDoor("syslog", l.UDPListen, s.Datagrams)},
+		door{"ingest.syslog.tcp_listen", l.TCPListen, a.tcpDoor("syslog", l.TCPListen, nil, s.Connection)},
+		door{"ingest.syslog.tls_listen", l.TLSListen, a.tcpDoor("syslog", l.TLSListen, a.made.server.TLS(), s.Connection)})
+}
+
+func (a *App) udpDoor(protocol, addr string, handle func(context.Context, []intake.Datagram)) func() (stopFunc, error) {
+	return func() (stopFunc, error) {
+		u, err := a.made.sockets.ListenUDP(protocol, addr)
+		if err != nil {
+			return nil, err
+		}
+		return a.stack.run(protocol+" over UDP", func(ctx context.Context) error { return u.Serve(ctx, handle) }), nil
+	}
+}
+
+func (a *App) tcpDoor(protocol, addr string, config *tls.Config, handle func(context.Context, net.Conn) error) func() (stopFunc, error) {
+	return func() (stopFunc, error) {
+		t, err := a.made.sockets.ListenTCP(protocol, addr, config, intake.ConnLimits{})
+		if err != nil {
+			return nil, err
+		}
+		return a.stack.run(protocol+" over TCP", func(ctx context.Context) error { return t.Serve(ctx, handle) }), nil
+	}
 }
 
 func (a *App) gelfEndpoints() []api.Endpoint {

@@ -49,6 +49,7 @@ func (a *App) parts() []part {
 		{name: "otlp", start: a.startOTLP, stopTimeout: 10 * time.Second},
 		{name: "fluent", start: a.startFluent, stopTimeout: 10 * time.Second},
 		{name: "GELF", start: a.startGELF, stopTimeout: 10 * time.Second},
+		{name: "syslog", start: a.startSyslog, stopTimeout: 10 * time.Second},
 		{name: "remote write", start: a.startRemoteWrite, stopTimeout: time.Second, reload: a.reloadRemoteWrite},
 		{name: "query", start: a.startQuery, stopTimeout: 5 * time.Second},
 		{name: "rules", start: a.startRules, stopTimeout: 10 * time.Second, reload: a.reloadRules},

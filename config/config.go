@@ -149,6 +149,7 @@ type Ingest struct {
 	OTLP        OTLP
 	Fluent      Fluent
 	GELF        GELF
+	Syslog      Syslog
 }
 
 // RemoteWriteLimits bound what arrives through Prometheus' remote write.

@@ -1,10 +1,13 @@
 package config
 
 import (
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/hulotte-dev/hulotte/ingest/fluent"
 	"github.com/hulotte-dev/hulotte/ingest/gelf"
+	"github.com/hulotte-dev/hulotte/ingest/syslog"
 )
 
 // Fluent is what comes in Fluentd's forward protocol.
@@ -24,6 +27,15 @@ type GELF struct {
 	TLS            bool
 	MaxMessageSize int64 // bytes
 	Labels         []string
+}
+
+// Syslog is what comes as syslog.
+type Syslog struct {
+	UDPListen      string
+	TCPListen      string
+	TLSListen      string
+	TimeZone       string
+	MaxMessageSize int64 // bytes
 }
 
 const socketNote = " There is no login: whoever reaches the address may send. When the default address is taken by another program, Hulotte does without and says so."
@@ -60,6 +72,31 @@ func gelfKeys(g *GELF) []Key {
 	}
 }
 
+func syslogKeys(l *Syslog) []Key {
+	return []Key{
+		{Path: "ingest.syslog.udp_listen", value: addressOrNone(&l.UDPListen), Default: "127.0.0.1:1514",
+			Doc: "Where syslog (RFC 5424, RFC 3164) is received over UDP; empty for nowhere. Devices send to port 514, which needs the right to listen there." + socketNote},
+		{Path: "ingest.syslog.tcp_listen", value: addressOrNone(&l.TCPListen), Default: "127.0.0.1:1514",
+			Doc: "Where it is received over TCP, with the length before each message or a line break behind it; as `ingest.syslog.udp_listen`."},
+		{Path: "ingest.syslog.tls_listen", value: addressOrNone(&l.TLSListen),
+			Doc: "Where it is received over TLS, with the certificate of `server.tls`; its usual port is 6514. With `server.tls.client_ca_file` senders must show a certificate."},
+		{Path: "ingest.syslog.time_zone", value: timeZone(&l.TimeZone), Default: "Local",
+			Doc: "Where the clocks of senders that do not tell are set: `Local` is this machine's zone, else a name such as `UTC` or `Europe/Berlin`."},
+		{Path: "ingest.syslog.max_message_size", value: size(&l.MaxMessageSize, 480, 8<<20), Default: "64KiB",
+			Doc: "The most that a message may hold over TCP; a longer one becomes several records."},
+	}
+}
+
+// timeZone is the name of a zone that this machine knows.
+func timeZone(p *string) value {
+	return scalar[string]{p, "time zone", func(s string) (string, error) {
+		if _, err := time.LoadLocation(s); err != nil || s == "" {
+			return "", fmt.Errorf("%q is no time zone: write Local, UTC or a name such as Europe/Berlin", s)
+		}
+		return s, nil
+	}, same}
+}
+
 func (c *Config) validateSockets(fail func(key, text string)) {
 	if c.Server.TLS.CertFile != "" {
 		return
@@ -70,6 +107,9 @@ func (c *Config) validateSockets(fail func(key, text string)) {
 	}
 	if c.Ingest.GELF.TLS {
 		fail("ingest.gelf.tls", text)
+	}
+	if c.Ingest.Syslog.TLSListen != "" {
+		fail("ingest.syslog.tls_listen", "is set, but there is no certificate: set server.tls.cert_file and server.tls.key_file")
 	}
 }
 
@@ -85,6 +125,12 @@ func (c *Config) FluentOptions() fluent.Options {
 func (c *Config) GELFOptions() gelf.Options {
 	g := c.Ingest.GELF
 	return gelf.Options{MaxMessage: int(g.MaxMessageSize), Labels: orNone(g.Labels)}
+}
+
+// SyslogOptions are those of syslog.
+func (c *Config) SyslogOptions() syslog.Options {
+	zone, _ := time.LoadLocation(c.Ingest.Syslog.TimeZone) // it was checked when it was read
+	return syslog.Options{Zone: zone, MaxMessage: int(c.Ingest.Syslog.MaxMessageSize)}
 }
 
 // orNone makes an empty list of none, which would stand for the default.
