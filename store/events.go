@@ -127,6 +127,8 @@ type EventBatch interface {
 	Times() []int64
 	// Lines returns the lines. It costs more than a column, so that whoever does not need them does not ask.
 	Lines() []string
+	// LineLengths returns how many bytes each line has. It costs much less than the lines.
+	LineLengths() []uint32
 	// FieldNames returns the names of the stored fields that some record of the batch has, sorted; it may name a few more.
 	FieldNames() []string
 	// Column returns a stored field of all records; one that none has is Absent everywhere.

@@ -16,7 +16,7 @@ type columnar interface {
 	Count() int
 	Times() []int64
 	Column(name string) store.Column
-	Lines() []string
+	LineLengths() []uint32
 	Labels(i int) labels.Labels
 }
 

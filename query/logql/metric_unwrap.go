@@ -98,8 +98,8 @@ func (s *sampler) grow(n int) {
 
 func (s *sampler) sizes(r columnar, selected []uint64) []float64 {
 	s.grow(r.Len())
-	lines := r.Lines()
-	eachBit(selected, r.Len(), func(i int) { s.values[i] = float64(len(lines[i])) })
+	lengths := r.LineLengths()
+	eachBit(selected, r.Len(), func(i int) { s.values[i] = float64(lengths[i]) })
 	return s.values
 }
 

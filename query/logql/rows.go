@@ -16,9 +16,10 @@ type rows struct {
 	columns bool // labels are the runner's frame, else what take has kept
 	all     []namedColumn
 
-	lines  []string
-	taken  []takenColumn
-	labels []labels.Labels
+	lines   []string
+	lengths []uint32
+	taken   []takenColumn
+	labels  []labels.Labels
 }
 
 // takenColumn is a label of the records that passed one by one.
@@ -175,6 +176,18 @@ func (x *rows) Lines() []string {
 		return x.b.Lines()
 	}
 	return x.lines
+}
+
+// LineLengths are those of the final lines; only with need.Line.
+func (x *rows) LineLengths() []uint32 {
+	if x.columns {
+		return x.b.LineLengths()
+	}
+	x.lengths = x.lengths[:0]
+	for _, line := range x.lines {
+		x.lengths = append(x.lengths, uint32(len(line))) //nolint:gosec // a line is below 4 GiB
+	}
+	return x.lengths
 }
 
 // Labels are all final labels of row i; only with need.All. Equal ones are the same value, and they may be kept.

@@ -338,6 +338,15 @@ func (b *Batch) Lines() []string {
 	return out
 }
 
+// LineLengths implements store.EventBatch.
+func (b *Batch) LineLengths() []uint32 {
+	out := make([]uint32, len(b.Records))
+	for i, r := range b.Records {
+		out[i] = uint32(len(r.Line)) //nolint:gosec // a line is below 4 GiB
+	}
+	return out
+}
+
 // FieldNames implements store.EventBatch.
 func (b *Batch) FieldNames() []string {
 	names := map[string]bool{}

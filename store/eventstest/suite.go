@@ -145,6 +145,12 @@ func batchText(t *testing.T, b store.EventBatch) []string {
 	if b.Len() == 0 || len(times) != b.Len() || len(lines) != b.Len() {
 		t.Fatalf("a batch of %d records has %d times and %d lines", b.Len(), len(times), len(lines))
 	}
+	lengths := b.LineLengths()
+	for i, line := range lines {
+		if len(lengths) != len(lines) || int(lengths[i]) != len(line) {
+			t.Fatalf("the lengths of the lines %q are %d", lines, lengths)
+		}
+	}
 	if !slices.IsSorted(times) {
 		t.Errorf("the times of a batch do not ascend: %v", times)
 	}

@@ -102,6 +102,7 @@ func BenchmarkSelect(b *testing.B) {
 		{"word", needle("connection"), count},
 		{"substring", needle("onnectio"), count},
 		{"all lines", nil, lines},
+		{"lengths of all lines", nil, func(batch store.EventBatch) error { batch.LineLengths(); return nil }},
 		{"times", nil, count},
 		{"a column of JSON", nil, column("latency_ms")},
 		{"a word column of JSON", nil, column("level")},

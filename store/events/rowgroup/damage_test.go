@@ -28,6 +28,7 @@ func readAll(g *Group, s *Scratch, streams []Stream) error {
 		q.Start, q.End = -1<<62, 1<<62
 		_, err := g.Select(context.Background(), Prepare(q), streams, s, func(b store.EventBatch) error {
 			b.Times()
+			b.LineLengths()
 			b.Lines()
 			for _, name := range b.FieldNames() {
 				c := b.Column(name)

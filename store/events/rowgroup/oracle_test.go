@@ -215,7 +215,13 @@ func collect(t *testing.T, what string, run func(f func(store.EventBatch) error)
 		for k, name := range names {
 			columns[k] = b.Column(name)
 		}
+		lengths := b.LineLengths() // before anything else is loaded
 		lines, times := b.Lines(), b.Times()
+		for i, line := range lines {
+			if len(lengths) != len(lines) || int(lengths[i]) != len(line) {
+				t.Fatalf("%s: the length of line %d, %q, is %d", what, i, line, lengths[i])
+			}
+		}
 		for i := range b.Len() {
 			text := fmt.Sprintf("%s %d %q", b.Stream(), times[i], lines[i])
 			for k, name := range names {

@@ -29,6 +29,7 @@ type loaded struct {
 	raw     []byte   // hex, text: the bytes; IPv4: four of each
 	ends    []uint32 // text: of each value, in raw
 	texts   []string // all values, when somebody asked for them
+	lens    []uint32 // of all values, when somebody asked for them
 	floats  []float64
 	placed  bool
 	places  []int32 // of each value of the parent: where it is here, or -1; nil: at the same place
@@ -136,15 +137,8 @@ func (r *reading) payload(index int, c *column) []byte {
 func (r *reading) loadText(d *decoder, c *column, l *loaded) {
 	l.ends = r.s.codes.take(c.n)
 	clear(l.ends)
-	for k := range bytesFor(uint64(c.maxLen)) {
-		plane := r.s.stream(d, c.n)
-		if len(plane) != c.n {
-			d.fail()
-			return
-		}
-		for i, b := range plane {
-			l.ends[i] |= uint32(b) << (8 * k)
-		}
+	if !r.s.readLengths(d, l.ends, c.maxLen) {
+		return
 	}
 	total := uint64(0)
 	for i := range l.ends {

@@ -89,6 +89,15 @@ func (b *rowsBatch) Times() []int64 { return b.times }
 // Lines implements store.EventBatch.
 func (b *rowsBatch) Lines() []string { return b.lines }
 
+// LineLengths implements store.EventBatch.
+func (b *rowsBatch) LineLengths() []uint32 {
+	out := make([]uint32, len(b.lines))
+	for i, line := range b.lines {
+		out[i] = uint32(len(line)) //nolint:gosec // a line is below 4 GiB
+	}
+	return out
+}
+
 // FieldNames implements store.EventBatch.
 func (b *rowsBatch) FieldNames() []string {
 	var names []string
