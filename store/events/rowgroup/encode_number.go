@@ -3,6 +3,7 @@ package rowgroup
 import (
 	"math"
 	"math/bits"
+	"strconv"
 	"strings"
 )
 
@@ -263,24 +264,21 @@ func (f *numberForm) appendNumber(dst []byte, x int64) []byte {
 	return append(dst, f.suffix...)
 }
 
+// appendPadded writes the last digits of x, with zeros before them.
 func appendPadded(dst []byte, x int64, digits int) []byte {
+	var buf [20]byte
 	for k := digits - 1; k >= 0; k-- {
-		dst = append(dst, byte('0'+x/powers[k]%10))
+		buf[k] = byte('0' + x%10)
+		x /= 10
 	}
-	return dst
+	return append(dst, buf[:digits]...)
 }
 
 func appendInt(dst []byte, x int64) []byte {
-	if x < 10 {
+	if x >= 0 && x < 10 {
 		return append(dst, byte('0'+x))
 	}
-	var buf [20]byte
-	i := len(buf)
-	for u := uint64(x); u > 0; u /= 10 {
-		i--
-		buf[i] = byte('0' + u%10)
-	}
-	return append(dst, buf[i:]...)
+	return strconv.AppendUint(dst, uint64(x), 10)
 }
 
 // numbers reads what planes wrote.

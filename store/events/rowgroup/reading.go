@@ -298,7 +298,10 @@ func (r *reading) codesOf(index int) []uint32 {
 // append writes value i of a column. The value of a template's slot that is not there is a damaged column's.
 func (r *reading) append(dst []byte, index, i int) []byte {
 	c := &r.dir.columns[index]
-	l := r.load(index)
+	l := &r.cols[index]
+	if !l.done {
+		r.load(index)
+	}
 	if r.err != nil || i < 0 || i >= c.n {
 		if r.err == nil {
 			r.bad(index, "has not as many values as its templates")
@@ -353,7 +356,13 @@ func (r *reading) appendTemplate(dst []byte, c *column, l *loaded, i int) []byte
 	}
 	for k, s := range t.slots {
 		dst = append(dst, t.literals[k]...)
-		dst = r.append(dst, s, r.place(s, i))
+		at := i
+		if l := &r.cols[s]; !l.placed {
+			at = r.place(s, i)
+		} else if l.places != nil {
+			at = int(l.places[i])
+		}
+		dst = r.append(dst, s, at)
 	}
 	return append(dst, t.literals[len(t.slots)]...)
 }
@@ -404,9 +413,8 @@ func (r *reading) texts(index int) []string {
 
 // render writes the values of a column that rows names, all of them when it is nil, into one buffer of the scratch.
 func (r *reading) render(out []string, index int, rows []uint32) {
-	c := &r.dir.columns[index]
 	r.prepare(index)
-	buf := r.s.bytes.take(len(out) * min(c.maxLen, 64))[:0]
+	buf := r.s.bytes.take(r.expected(index, len(out)))[:0]
 	ends := r.s.codes.take(len(out))
 	for i := range out {
 		at := i
@@ -428,6 +436,18 @@ func (r *reading) render(out []string, index int, rows []uint32) {
 		out[i] = textOf(buf[from:end])
 		from = end
 	}
+}
+
+// expected is about how many bytes some values of a column take: of lines the group tells it.
+func (r *reading) expected(index, n int) int {
+	if index != r.dir.lines {
+		return n * min(r.dir.columns[index].maxLen, 64)
+	}
+	all := int(min(r.g.info.Bytes, 4*MaxBytes)) // forged ones are no reason to take more
+	if n == r.g.info.Rows {
+		return all
+	}
+	return n * (all/r.g.info.Rows + 32)
 }
 
 // prepare loads everything that the values of a column are made of.
