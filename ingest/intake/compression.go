@@ -82,7 +82,7 @@ func (b *Body) snappy(data []byte) error {
 		return Malformed(err)
 	}
 	if limit := b.in.limits.MaxUncompressed; int64(n) > limit {
-		return tooLarge("the push has %d bytes unpacked, at most %d are taken", n, limit)
+		return tooLarge("the push has %d bytes unpacked, at most %d are taken (ingest.logs.max_uncompressed_size)", n, limit)
 	}
 	if err := b.Reserve(int64(n)); err != nil {
 		return err
@@ -142,7 +142,7 @@ func (b *Body) drain(src io.Reader, packed int) error {
 		b.buf.data = b.buf.data[:len(b.buf.data)+n]
 		switch {
 		case int64(len(b.buf.data)) > limit:
-			return tooLarge("the push has more than %d bytes unpacked", limit)
+			return tooLarge("the push has more than %d bytes unpacked (ingest.logs.max_uncompressed_size)", limit)
 		case errors.Is(err, io.EOF):
 			b.Data = b.buf.data
 			return nil

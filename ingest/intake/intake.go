@@ -204,7 +204,7 @@ func (b *Body) readBody(r *http.Request, c Compression) error {
 		limit = b.in.limits.MaxUncompressed
 	}
 	if r.ContentLength > limit {
-		return tooLarge("the body of the push has %d bytes, at most %d are taken", r.ContentLength, limit)
+		return tooLarge("the body of the push has %d bytes, at most %d are taken (ingest.logs.max_compressed_size)", r.ContentLength, limit)
 	}
 	b.buf.body = b.buf.body[:0]
 	for taken := int64(0); ; {
@@ -223,7 +223,7 @@ func (b *Body) readBody(r *http.Request, c Compression) error {
 		b.buf.body = b.buf.body[:len(b.buf.body)+n]
 		switch {
 		case int64(len(b.buf.body)) > limit:
-			return tooLarge("the body of the push has more than %d bytes", limit)
+			return tooLarge("the body of the push has more than %d bytes (ingest.logs.max_compressed_size)", limit)
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
