@@ -8,7 +8,7 @@ import (
 
 // begin and end bound the lines. They are recent, since a server may refuse what is old.
 var (
-	begin = time.Now().UTC().Truncate(time.Hour).Add(-2 * time.Hour)
+	begin = time.Now().UTC().Truncate(10 * time.Minute).Add(-time.Hour)
 	end   = begin.Add(10 * time.Minute)
 )
 

@@ -34,10 +34,11 @@ common:
   storage: {filesystem: {chunks_directory: %[1]s/chunks, rules_directory: %[1]s/rules}}
 schema_config:
   configs: [{from: 2020-01-01, store: tsdb, object_store: filesystem, schema: v13, index: {prefix: index_, period: 24h}}]
-limits_config: {reject_old_samples: false, discover_service_name: [], discover_log_levels: false, allow_structured_metadata: true, max_query_length: 0, max_query_series: 100000, shard_aggregations: [approx_topk]}
+limits_config: {reject_old_samples: false, discover_service_name: [], allow_structured_metadata: true, max_query_length: 0, max_query_series: 100000, shard_aggregations: [approx_topk]}
 analytics: {reporting_enabled: false}
 query_range: {cache_results: false, align_queries_with_step: false}
 frontend: {encoding: json}
+querier: {query_ingesters_within: 0}
 `
 
 func startBoth(ctx context.Context, dir, hulotte, loki string) (servers []*server, stop func(), err error) {
@@ -53,7 +54,7 @@ func startBoth(ctx context.Context, dir, hulotte, loki string) (servers []*serve
 	}
 	files := map[string]string{
 		"loki.yml":    fmt.Sprintf(lokiConfig, filepath.Join(dir, "loki"), ports[0], ports[1]),
-		"hulotte.yml": fmt.Sprintf("data_dir: %s\nserver:\n  listen: 127.0.0.1:%d\n", filepath.Join(dir, "hulotte"), ports[2]),
+		"hulotte.yml": fmt.Sprintf("data_dir: %s\nserver:\n  listen: 127.0.0.1:%d\nlogs:\n  enabled: false\nhost:\n  enabled: false\ningest:\n  logs:\n    service_labels: []\n", filepath.Join(dir, "hulotte"), ports[2]),
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
