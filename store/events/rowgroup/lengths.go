@@ -1,6 +1,9 @@
 package rowgroup
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // The lengths of texts are known without the texts: of most columns from the directory alone, of numbers from their size, of plain
 // texts from what is stored before them. Whoever counts bytes writes no line.
@@ -143,52 +146,45 @@ func (s *Scratch) readLengths(d *decoder, out []uint32, longest int) bool {
 // templateLengths adds up, for each value, the literals of its template and its slots.
 func (r *reading) templateLengths(lens []uint32, index int, c *column) {
 	fixed := make([]uint32, len(c.templates))
+	vary := make([][]int, len(c.templates)) // slots whose values are not all as long, by template
+	slots := map[int]bool{}
 	for i := range c.templates {
 		for _, text := range c.templates[i].literals {
 			fixed[i] += uint32(len(text)) //nolint:gosec // below MaxLine
 		}
-	}
-	var vary []int
-	for _, s := range r.children(index) {
-		n, ok := r.fixedLength(s)
-		if !ok {
-			vary = append(vary, s)
-			continue
-		}
-		for i := range c.templates {
-			if slices.Contains(c.templates[i].slots, s) {
+		for _, s := range c.templates[i].slots {
+			if n, ok := r.fixedLength(s); ok {
 				fixed[i] += n
+				continue
 			}
+			vary[i] = append(vary[i], s)
+			slots[s] = true
 		}
 	}
-	if len(fixed) == 1 {
-		fill(lens, fixed[0])
-	} else {
-		for i, code := range r.codesOf(index) {
-			lens[i] = fixed[code]
-		}
+	left := make([][]uint32, index) // the lengths that no value has taken yet, by slot
+	for s := range slots {
+		left[s] = r.lengths(s)
 	}
-	for _, s := range vary {
-		r.addLengths(lens, s)
+	codes := r.codesOf(index)
+	if r.err != nil {
+		clear(lens)
+		return
 	}
-}
-
-// addLengths adds the lengths of a slot to those of the values of its parent.
-func (r *reading) addLengths(lens []uint32, slot int) {
-	one, places := r.lengths(slot), r.placesOf(slot)
-	switch {
-	case r.err != nil:
-	case places != nil:
-		for i, at := range places {
-			if at >= 0 {
-				lens[i] += one[at]
+	for i, code := range codes {
+		n := fixed[code]
+		for _, s := range vary[code] {
+			if len(left[s]) == 0 {
+				r.bad(s, "has not as many values as its templates")
+				return
 			}
+			n += left[s][0]
+			left[s] = left[s][1:]
 		}
-	case len(one) != len(lens):
-		r.bad(slot, "has not as many values as its templates")
-	default:
-		for i, n := range one {
-			lens[i] += n
+		lens[i] = n
+	}
+	for s := range slots {
+		if len(left[s]) > 0 {
+			r.bad(s, "has not as many values as its templates")
 		}
 	}
 }
@@ -226,9 +222,10 @@ func (f *numberForm) length(x int64) uint32 {
 
 // countDigits is how many digits x has, which is not negative.
 func countDigits(x int64) uint32 {
-	n := uint32(1)
-	for n < uint32(len(powers)) && x >= powers[n] {
+	x = max(x, 1)
+	n := bits.Len64(uint64(x)) * 1233 >> 12 // the logarithm to the base of 10, or one more
+	if x >= powers[min(n, len(powers)-1)] {
 		n++
 	}
-	return n
+	return uint32(n) //nolint:gosec // at most 19
 }
