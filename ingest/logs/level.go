@@ -142,12 +142,34 @@ func Level(line string) string {
 		}
 		return ""
 	}
-	for _, key := range [...]string{"level", "lvl", "severity"} {
-		if l := levelAfter(line, key, '='); l != "" {
-			return l
+	if hasLevelPair(line) {
+		for _, key := range levelKeys {
+			if l := levelAfter(line, key, '='); l != "" {
+				return l
+			}
 		}
 	}
 	return levelInText(start)
+}
+
+// levelKeys are what stands before the level in logfmt, the surest first.
+var levelKeys = [...]string{"level", "lvl", "severity"}
+
+// hasLevelPair says whether one of levelKeys stands before an equals sign: most lines have few of those.
+func hasLevelPair(line string) bool {
+	for from := 0; ; {
+		at := strings.IndexByte(line[from:], '=')
+		if at < 0 {
+			return false
+		}
+		before := strings.TrimRight(line[:from+at], " ")
+		for _, key := range levelKeys {
+			if strings.HasSuffix(before, key) {
+				return true
+			}
+		}
+		from += at + 1
+	}
 }
 
 // levelWindow is how far into a line a bare word counts: levels stand at the beginning, and words further on are prose.

@@ -31,6 +31,8 @@ type push struct {
 	ctx     context.Context
 	limits  Limits
 	now     time.Time
+	oldest  int64 // nanoseconds; what is older or newer is refused
+	newest  int64
 	refused refusals
 	b       *pushBuffers
 }
@@ -46,6 +48,7 @@ func (t *tenant) AppendRecords(ctx context.Context, streams []model.Stream) (mod
 	}()
 	b.content.reset()
 	p := &push{t: t, ctx: ctx, limits: t.s.o.limits(t.name), now: begun, b: b}
+	p.bound()
 	for i := range streams {
 		if err := p.stream(&streams[i]); err != nil {
 			return p.refused.list, t.s.appendError(err)

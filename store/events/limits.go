@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/maphash"
+	"math"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -114,27 +115,36 @@ func (p *push) fits(in *model.Stream, r *model.Record) bool {
 	if day, _ := dayOf(r.Time); day < minDay || day > maxDay {
 		return refuse(model.TooOld, "the time of a record, %d, is out of range", r.Time)
 	}
-	if l.RejectNewer > 0 && r.Time > p.now.Add(l.RejectNewer).UnixNano() {
+	if r.Time > p.newest {
 		return refuse(model.TooFarAhead, "a record is of %s, more than %s ahead of the clock (RejectNewer)", stamp(r.Time), l.RejectNewer)
 	}
-	if oldest, limit := p.oldest(); r.Time < oldest {
-		return refuse(model.TooOld, "a record is of %s, which is older than %s", stamp(r.Time), limit)
+	if r.Time < p.oldest {
+		limit, name := p.longest()
+		return refuse(model.TooOld, "a record is of %s, which is older than %s (%s)", stamp(r.Time), limit, name)
 	}
 	return true
 }
 
 func stamp(nanos int64) string { return time.Unix(0, nanos).UTC().Format(time.RFC3339Nano) }
 
-// oldest is the time before which records are refused, and the limit that says so.
-func (p *push) oldest() (int64, string) {
-	limit, name := p.limits.RejectOlder, "RejectOlder"
-	if keep := p.t.s.o.Retention.longest(p.t.name); keep > 0 && (limit <= 0 || keep < limit) {
+// bound sets the times between which records are taken.
+func (p *push) bound() {
+	p.oldest, p.newest = minDay*dayLength, math.MaxInt64
+	if limit, _ := p.longest(); limit > 0 {
+		p.oldest = p.now.Add(-limit).UnixNano()
+	}
+	if ahead := p.limits.RejectNewer; ahead > 0 {
+		p.newest = p.now.Add(ahead).UnixNano()
+	}
+}
+
+// longest is how old a record may be, 0 when any age is right, and the limit that says so.
+func (p *push) longest() (time.Duration, string) {
+	limit, name := max(p.limits.RejectOlder, 0), "RejectOlder"
+	if keep := p.t.s.o.Retention.longest(p.t.name); keep > 0 && (limit == 0 || keep < limit) {
 		limit, name = keep, "storage.logs.retention_time"
 	}
-	if limit <= 0 {
-		return minDay * dayLength, ""
-	}
-	return p.now.Add(-limit).UnixNano(), fmt.Sprintf("%s (%s)", limit, name)
+	return limit, name
 }
 
 // activeStreams counts the streams of a tenant that had records lately.

@@ -56,6 +56,7 @@ type rowBuffer struct {
 	raw    int
 	fields []model.Field // the records' fields lie here, one after the other
 	order  []int
+	old    rowgroup.Rows // of a sort: the rows as they were
 }
 
 func (b *rowBuffer) reset() {
@@ -121,8 +122,11 @@ func (b *rowBuffer) sort(first int) {
 		}
 		return 0
 	})
-	oldTimes, oldLines, oldFields := slices.Clone(times), slices.Clone(lines), slices.Clone(fields)
+	old := &b.old
+	old.Times, old.Lines, old.Fields = append(old.Times[:0], times...), append(old.Lines[:0], lines...), append(old.Fields[:0], fields...)
 	for to, from := range b.order {
-		times[to], lines[to], fields[to] = oldTimes[from], oldLines[from], oldFields[from]
+		times[to], lines[to], fields[to] = old.Times[from], old.Lines[from], old.Fields[from]
 	}
+	clear(old.Lines) // nothing is held
+	clear(old.Fields)
 }

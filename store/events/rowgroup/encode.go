@@ -54,7 +54,7 @@ type Encoder struct {
 
 // NewEncoder returns an Encoder.
 func NewEncoder(o Options) (*Encoder, error) {
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
 	if err != nil {
 		return nil, fmt.Errorf("cannot make an encoder of groups: %w", err)
 	}
@@ -156,7 +156,7 @@ func (e *Encoder) fieldsColumn() int {
 				id = len(c.templates)
 				sets[string(key)] = id
 				var t template
-				t.slots, cols = fieldSlots(fields, names, cols)
+				t.slots, cols = e.fieldSlots(fields, names, cols)
 				c.templates = append(c.templates, t)
 			}
 			codes[i] = uint32(id)
@@ -181,14 +181,21 @@ func (e *Encoder) fieldsColumn() int {
 	return e.finish(c, nil, nil)
 }
 
-func fieldSlots(fields []model.Field, names map[string]int, cols []slotColumn) ([]int, []slotColumn) {
+// roomyFields is how many names of fields have room for the values of all records from the beginning.
+const roomyFields = 16
+
+func (e *Encoder) fieldSlots(fields []model.Field, names map[string]int, cols []slotColumn) ([]int, []slotColumn) {
 	slots := make([]int, 0, len(fields))
 	for _, f := range fields {
 		at, ok := names[f.Name]
 		if !ok {
 			at = len(cols)
 			names[f.Name] = at
-			cols = append(cols, slotColumn{values: values{key: f.Name, slot: slotText, timed: true}})
+			c := slotColumn{values: values{key: f.Name, slot: slotText, timed: true}}
+			if at < roomyFields {
+				c.texts, c.rows = e.textSlab.take(e.rows.Len())[:0], e.codeSlab.take(e.rows.Len())[:0]
+			}
+			cols = append(cols, c)
 		}
 		slots = append(slots, at)
 	}
