@@ -90,6 +90,9 @@ func (b *batch) FieldNames() []string {
 	if b.r.dir.fields == noColumn {
 		return nil
 	}
+	if packed := b.r.dir.packed(); packed != noColumn {
+		return b.packedBatch(packed).FieldNames()
+	}
 	var names []string
 	for _, index := range b.r.children(b.r.dir.fields) {
 		names = append(names, b.r.dir.columns[index].key)
@@ -102,6 +105,9 @@ func (b *batch) FieldNames() []string {
 func (b *batch) Column(name string) store.Column {
 	if b.r.dir.fields == noColumn {
 		return store.Column{}
+	}
+	if packed := b.r.dir.packed(); packed != noColumn {
+		return b.packedBatch(packed).Column(name)
 	}
 	for _, index := range b.r.children(b.r.dir.fields) {
 		if b.r.dir.columns[index].key == name {

@@ -50,6 +50,9 @@ type Encoder struct {
 	codeSlab   slab[uint32]
 	numbers    slab[int64]
 	textSlab   slab[string]
+	slots      int  // columns of slots so far
+	uses       int  // slots of templates so far
+	plain      bool // nothing is taken apart
 }
 
 // NewEncoder returns an Encoder.
@@ -67,8 +70,20 @@ func (e *Encoder) Encode(rows Rows) (Encoded, error) {
 	if err := rows.check(); err != nil {
 		return Encoded{}, err
 	}
-	e.reset(&rows)
 	defer e.forget()
+	out, ok := e.encode(&rows, false)
+	if !ok { // rows that are odder than the limits of a directory: kept as they are, they always fit
+		if out, ok = e.encode(&rows, true); !ok {
+			return Encoded{}, model.NewError(model.Internal, "BUG: a group was encoded that cannot be opened")
+		}
+	}
+	return out, nil
+}
+
+// encode also answers whether the directory can be read again.
+func (e *Encoder) encode(rows *Rows, plain bool) (Encoded, bool) {
+	e.reset(rows)
+	e.plain = plain
 	dir := directory{times: e.timesColumn(), fields: noColumn}
 	dir.lines = e.column(&values{texts: rows.Lines, timed: true}, 0)
 	if rows.Fields != nil {
@@ -86,12 +101,14 @@ func (e *Encoder) Encode(rows Rows) (Encoded, error) {
 	m.directory = partOf(e.filters, m.bloom.size+m.vocab.size)
 	m.directoryLen, m.vocabLen = len(e.directory), len(vocab)
 	e.meta = m.append(e.meta[:0], rows.runs())
-	return Encoded{Data: e.data, Filters: e.filters, Meta: e.meta}, nil
+	_, ok := parseDirectory(e.directory, rows.Len(), len(e.data))
+	return Encoded{Data: e.data, Filters: e.filters, Meta: e.meta}, ok
 }
 
 func (e *Encoder) reset(rows *Rows) {
 	e.rows = rows
 	e.columns, e.coded, e.data = e.columns[:0], e.coded[:0], e.data[:0]
+	e.slots, e.uses = 0, 0
 	e.filter.reset()
 	e.bytes.reset()
 	e.codeSlab.reset()
@@ -137,6 +154,7 @@ func (e *Encoder) timesColumn() int {
 // fieldsColumn codes the stored fields: a template for each set of names, without literals.
 func (e *Encoder) fieldsColumn() int {
 	var cols []slotColumn
+	uses := 0
 	sets := map[string]int{}
 	names := map[string]int{}
 	c := column{kind: kindTemplate, n: e.rows.Len()}
@@ -157,6 +175,10 @@ func (e *Encoder) fieldsColumn() int {
 				sets[string(key)] = id
 				var t template
 				t.slots, cols = e.fieldSlots(fields, names, cols)
+				uses += len(fields)
+				if e.plain || len(cols) > maxFieldNames || uses > maxTemplateSlots {
+					return e.packedColumn()
+				}
 				c.templates = append(c.templates, t)
 			}
 			codes[i] = uint32(id)

@@ -170,7 +170,7 @@ func (e *Encoder) templateColumn(v *values, c *column, depth int) bool {
 	t := e.templater(depth)
 	t.scan(v.texts, depth == 0)
 	templates, plain := t.keep(len(v.texts), depth)
-	if templates == 0 || depth > 0 && templates > len(v.texts)/minTemplate {
+	if templates == 0 || e.plain || e.slots >= maxSlotColumns || depth > 0 && templates > len(v.texts)/minTemplate {
 		return false
 	}
 	e.split(v, t, c, templates, plain, depth)
@@ -201,6 +201,13 @@ func (e *Encoder) split(v *values, t *templater, c *column, templates, plain, de
 		if s.template == noShape {
 			continue
 		}
+		if n := len(s.split.kinds); e.slots+len(cols)+n > maxSlotColumns || e.uses+n > maxTemplateSlots {
+			s.template = noShape
+			plain += s.count
+			continue
+		}
+		s.template = len(c.templates)
+		e.uses += len(s.split.kinds)
 		tpl := template{literals: s.split.literals, json: s.json}
 		cols = t.assign(s, &tpl, cols)
 		c.templates = append(c.templates, tpl)
@@ -209,6 +216,7 @@ func (e *Encoder) split(v *values, t *templater, c *column, templates, plain, de
 		cols = append(cols, slotColumn{values: values{slot: slotPlain}, count: plain})
 		c.templates = append(c.templates, template{literals: []string{"", ""}, slots: []int{len(cols) - 1}})
 	}
+	e.slots += len(cols)
 	codes := e.distribute(v, t, c.templates, cols, plain > 0)
 	for i := range cols {
 		below := depth + 1

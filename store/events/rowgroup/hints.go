@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/hulotte-dev/hulotte/model"
 	"github.com/hulotte-dev/hulotte/store"
 )
 
@@ -71,6 +72,9 @@ func (h *hint) value(text string) bool {
 }
 
 // number says whether a number is not surely out of range; NaN is not.
+// names says whether the hint is about the stored field of that name.
+func (h *hint) names(field string) bool { return field == h.Name || sanitize(field) == h.sanitized }
+
 func (h *hint) number(x float64) bool { return !(x < h.Min || x > h.Max) }
 
 // hold says which values of a column the hint holds for; nil: none. Values of JSON strings are unescaped before.
@@ -236,9 +240,12 @@ func (r *reading) storedHint(h *hint) bitmap {
 	if r.dir.fields == noColumn {
 		return out
 	}
+	if packed := r.dir.packed(); packed != noColumn {
+		return r.packedRows(packed, func(f *model.Field) bool { return h.names(f.Name) && h.value(f.Value) })
+	}
 	fields := &r.dir.columns[r.dir.fields]
 	for _, index := range r.children(r.dir.fields) {
-		if key := r.dir.columns[index].key; key == h.Name || sanitize(key) == h.sanitized {
+		if h.names(r.dir.columns[index].key) {
 			if lifted := r.lift(nil, index, fields, r.hold(index, h, false)); lifted != nil {
 				out.or(lifted)
 			}
@@ -329,10 +336,13 @@ func (r *reading) storedPresence(h *hint) bitmap {
 	if r.dir.fields == noColumn {
 		return nil
 	}
+	if packed := r.dir.packed(); packed != noColumn {
+		return r.packedRows(packed, func(f *model.Field) bool { return h.names(f.Name) })
+	}
 	fields := &r.dir.columns[r.dir.fields]
 	var out bitmap
 	for _, index := range r.children(r.dir.fields) {
-		if key := r.dir.columns[index].key; key != h.Name && sanitize(key) != h.sanitized {
+		if !h.names(r.dir.columns[index].key) {
 			continue
 		}
 		if out == nil {

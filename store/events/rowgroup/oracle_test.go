@@ -80,12 +80,18 @@ func (m *lineMaker) line(kind int) string {
 	return m.line(m.r.IntN(4))
 }
 
+// madeUpNames says whether the rows of a seed have thousands of names of fields.
+func madeUpNames(seed uint64) bool { return seed%10 == 4 }
+
 // hardRows makes rows of one kind of lines, or of several.
 func hardRows(seed uint64) Rows {
 	r := rand.New(rand.NewPCG(seed, 7))
 	m := &lineMaker{r: r}
 	kind := int(seed % 6)
 	n := 1 + r.IntN(600)
+	if seed%60 >= 54 {
+		n = 2500 // enough for values not to be counted
+	}
 	var out Rows
 	stream, time := uint32(0), int64(1767268800e9)
 	unit := []int64{1, 1e3, 1e6, 1e9}[r.IntN(4)]
@@ -111,7 +117,10 @@ func hardRows(seed uint64) Rows {
 				}
 			}
 		}
-		out.Fields = append(out.Fields, fields)
+		for range 10 * flag(madeUpNames(seed), 1) {
+			fields = append(fields, model.Field{Name: fmt.Sprintf("r%d", r.IntN(1<<20)), Value: m.pick("info", "7", "x y", m.line(2))})
+		}
+		out.Fields = append(out.Fields, model.SortFields(fields))
 	}
 	if seed%3 == 0 {
 		out.Fields = nil

@@ -5,6 +5,8 @@ import (
 	"hash/crc32"
 	"slices"
 	"unsafe"
+
+	"github.com/hulotte-dev/hulotte/model"
 )
 
 // reading is one look into a group: the columns that were read for it, in memory of the scratch. The first error ends
@@ -19,6 +21,8 @@ type reading struct {
 	read  int64 // bytes
 	times []int64
 	buf   []byte
+
+	fields [][]model.Field // of all records, when they are packed and somebody asked for them
 }
 
 // loaded is a column that was read. What it has depends on its kind.

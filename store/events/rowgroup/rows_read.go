@@ -50,6 +50,9 @@ func keep(texts []string) []string {
 
 // allFields are the stored fields of all records.
 func (r *reading) allFields() [][]model.Field {
+	if packed := r.dir.packed(); packed != noColumn {
+		return r.unpacked(packed)
+	}
 	c := &r.dir.columns[r.dir.fields]
 	codes := r.codesOf(r.dir.fields)
 	texts := map[int][]string{}

@@ -14,6 +14,7 @@ const (
 	slotString slotKind = 3 // JSON: what is between the quotes, escaped as it came
 	slotBare   slotKind = 4 // JSON: a number, true, false or null
 	slotOpaque slotKind = 5 // JSON: an array, or an object that is empty or too deep
+	slotPacked slotKind = 6 // all stored fields of a record
 )
 
 const slotMark = 0

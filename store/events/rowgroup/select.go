@@ -178,6 +178,9 @@ func (r *reading) passing(sel bitmap, f *filter) bitmap {
 	if !f.AnyField || r.dir.fields == noColumn {
 		return out
 	}
+	if packed := r.dir.packed(); packed != noColumn {
+		return r.packedPassing(out, packed, f, sel)
+	}
 	fields := &r.dir.columns[r.dir.fields]
 	for _, index := range r.children(r.dir.fields) {
 		out = r.lift(out, index, fields, r.matching(index, f, nil))
