@@ -125,6 +125,8 @@ type EventBatch interface {
 	StreamID() uint64
 	Len() int
 	Times() []int64
+	// TimeRange returns two times between which all are, both included. It costs nothing.
+	TimeRange() (oldest, newest int64)
 	// Lines returns the lines. It costs more than a column, so that whoever does not need them does not ask.
 	Lines() []string
 	// LineLengths returns how many bytes each line has. It costs much less than the lines.

@@ -47,10 +47,13 @@ type columnBatch struct {
 	columns map[string]store.Column
 }
 
-func (b *columnBatch) Stream() labels.Labels           { return labels.FromStrings("app", "a") }
-func (b *columnBatch) StreamID() uint64                { return 1 }
-func (b *columnBatch) Len() int                        { return len(b.times) }
-func (b *columnBatch) Times() []int64                  { return b.times }
+func (b *columnBatch) Stream() labels.Labels { return labels.FromStrings("app", "a") }
+func (b *columnBatch) StreamID() uint64      { return 1 }
+func (b *columnBatch) Len() int              { return len(b.times) }
+func (b *columnBatch) Times() []int64        { return b.times }
+func (b *columnBatch) TimeRange() (oldest, newest int64) {
+	return b.times[0], b.times[len(b.times)-1]
+}
 func (b *columnBatch) Column(name string) store.Column { return b.columns[name] }
 
 func (b *columnBatch) FieldNames() []string { return []string{"level", "took", "path"} }

@@ -15,6 +15,7 @@ type columnar interface {
 	Selected() []uint64
 	Count() int
 	Times() []int64
+	TimeRange() (oldest, newest int64)
 	Column(name string) store.Column
 	LineLengths() []uint32
 	Labels(i int) labels.Labels

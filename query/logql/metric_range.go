@@ -191,13 +191,23 @@ func (w *rangeWorker) batch(b store.EventBatch) error {
 	case values != nil:
 		add = w.addValues
 	}
-	err = w.eachRun(r.Times(), func(lo, hi, bucket int) error {
-		return add(&bucketRun{r.Times(), values, selected, &groups, lo, hi, bucket})
-	})
+	if bucket, ok := w.p.windows.only(r.TimeRange()); ok && w.p.fold != nil && values == nil {
+		// What is only counted, in one bucket, is counted without its times.
+		err = w.addCounts(&bucketRun{selected: selected, groups: &groups, hi: r.Len(), bucket: bucket})
+	} else {
+		err = w.eachBucket(r, values, selected, &groups, add)
+	}
 	if err != nil {
 		return err
 	}
 	return w.p.meter.take((len(w.groups.all) - made) * seriesCost)
+}
+
+// eachBucket calls add with the rows of every bucket.
+func (w *rangeWorker) eachBucket(r columnar, values []float64, selected []uint64, groups *batchGroups, add func(*bucketRun) error) error {
+	return w.eachRun(r.Times(), func(lo, hi, bucket int) error {
+		return add(&bucketRun{r.Times(), values, selected, groups, lo, hi, bucket})
+	})
 }
 
 // seriesCost is what a series takes besides its samples, in float64s.

@@ -117,6 +117,15 @@ func (w *windows) bucket(t int64) (b int, end int64) {
 	return int(i), begin + w.length
 }
 
+// only returns the bucket that all times from oldest to newest are in. It answers false when they are in none, or in several.
+func (w *windows) only(oldest, newest int64) (int, bool) {
+	if oldest < w.from() || newest >= w.to() {
+		return 0, false
+	}
+	b, end := w.bucket(oldest)
+	return b, b >= 0 && newest <= end
+}
+
 func (w *windows) bucketLong(t, d int64) (int, int64) {
 	last := int64(w.count - 1)
 	if i := d / w.step; i < last {

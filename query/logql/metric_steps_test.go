@@ -62,3 +62,26 @@ func TestSteps(t *testing.T) {
 		}
 	}
 }
+
+func TestWindowsOnly(t *testing.T) {
+	f := func(w windows, oldest, newest int64, bucket int, ok bool) {
+		t.Helper()
+		got, is := w.only(oldest, newest)
+		if is != ok || ok && got != bucket {
+			t.Errorf("from %d to %d: %d, %v; not %d, %v", oldest, newest, got, is, bucket, ok)
+		}
+	}
+	one := newWindows(steps{start: 1000, count: 1}, 100, 0)
+	f(one, 901, 1000, 0, true)
+	f(one, 900, 1000, 0, false)
+	f(one, 901, 1001, 0, false)
+	apart := newWindows(steps{start: 1000, step: 100, count: 3}, 50, 0)
+	f(apart, 1051, 1100, 1, true)
+	f(apart, 1050, 1100, 1, false) // in no range
+	f(apart, 1001, 1050, 0, false)
+	f(apart, 1051, 1151, 0, false)
+	even := newWindows(steps{start: 1000, step: 100, count: 3}, 200, 0)
+	f(even, 801, 900, 0, true)
+	f(even, 801, 901, 0, false)
+	f(even, 1101, 1200, 3, true)
+}

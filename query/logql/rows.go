@@ -134,6 +134,9 @@ func (x *rows) Selected() []uint64 { return x.r.sel.words }
 // Times are those of the batch.
 func (x *rows) Times() []int64 { return x.b.Times() }
 
+// TimeRange is that of the batch.
+func (x *rows) TimeRange() (oldest, newest int64) { return x.b.TimeRange() }
+
 // Column is a final label of all rows; what it says of rows that did not pass means nothing.
 func (x *rows) Column(name string) store.Column {
 	if x.columns {

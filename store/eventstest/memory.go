@@ -329,6 +329,11 @@ func (b *Batch) Times() []int64 {
 	return out
 }
 
+// TimeRange implements store.EventBatch.
+func (b *Batch) TimeRange() (oldest, newest int64) {
+	return b.Records[0].Time, b.Records[len(b.Records)-1].Time
+}
+
 // Lines implements store.EventBatch.
 func (b *Batch) Lines() []string {
 	out := make([]string, len(b.Records))

@@ -145,6 +145,9 @@ func batchText(t *testing.T, b store.EventBatch) []string {
 	if b.Len() == 0 || len(times) != b.Len() || len(lines) != b.Len() {
 		t.Fatalf("a batch of %d records has %d times and %d lines", b.Len(), len(times), len(lines))
 	}
+	if oldest, newest := b.TimeRange(); oldest > times[0] || newest < times[len(times)-1] {
+		t.Errorf("the times of a batch, %d, are not between %d and %d", times, oldest, newest)
+	}
 	lengths := b.LineLengths()
 	for i, line := range lines {
 		if len(lengths) != len(lines) || int(lengths[i]) != len(line) {

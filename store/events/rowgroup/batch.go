@@ -16,6 +16,8 @@ type batch struct {
 	stream *Stream
 	rows   []uint32 // records of the group, ascending
 	most   bool     // most records of the group are selected
+	oldest int64    // no time is before or after these
+	newest int64
 	times  []int64
 	lines  []string
 }
@@ -38,6 +40,9 @@ func (b *batch) Len() int { return len(b.rows) }
 
 // whole says whether the records follow each other without gaps.
 func (b *batch) whole() bool { return int(b.rows[len(b.rows)-1]-b.rows[0]) == len(b.rows)-1 }
+
+// TimeRange implements store.EventBatch.
+func (b *batch) TimeRange() (oldest, newest int64) { return b.oldest, b.newest }
 
 // Times implements store.EventBatch.
 func (b *batch) Times() []int64 {

@@ -100,6 +100,7 @@ func BenchmarkSelect(b *testing.B) {
 	}{
 		{"id that is not there", needle("8f14e45fceea167a5a36dedd4bea2543"), lines},
 		{"word", needle("connection"), count},
+		{"phrase", needle("connection reset"), count},
 		{"substring", needle("onnectio"), count},
 		{"all lines", nil, lines},
 		{"lengths of all lines", nil, func(batch store.EventBatch) error { batch.LineLengths(); return nil }},

@@ -367,7 +367,9 @@ func readRecent(codes []uint32, limit int) bool {
 			}
 			id = window[at]
 		}
-		copy(window[1:at+1], window[:at])
+		for k := at; k > 0; k-- { // a few numbers: a call would cost more
+			window[k] = window[k-1]
+		}
 		window[0] = id
 		codes[i] = id
 	}

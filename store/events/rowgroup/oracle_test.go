@@ -226,6 +226,9 @@ func collect(t *testing.T, what string, run func(f func(store.EventBatch) error)
 		}
 		lengths := b.LineLengths() // before anything else is loaded
 		lines, times := b.Lines(), b.Times()
+		if oldest, newest := b.TimeRange(); oldest > times[0] || newest < times[len(times)-1] {
+			t.Fatalf("%s: the times %d are not between %d and %d", what, times, oldest, newest)
+		}
 		for i, line := range lines {
 			if len(lengths) != len(lines) || int(lengths[i]) != len(line) {
 				t.Fatalf("%s: the length of line %d, %q, is %d", what, i, line, lengths[i])

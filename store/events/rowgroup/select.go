@@ -247,7 +247,7 @@ func (r *reading) yield(sel bitmap, streams []Stream, stats *store.EventStats, f
 		if n == 0 {
 			continue
 		}
-		b := &batch{r: r, stream: &streams[run.Stream], rows: r.s.codes.take(n)[:0], most: most}
+		b := &batch{r: r, stream: &streams[run.Stream], rows: r.s.codes.take(n)[:0], most: most, oldest: run.MinTime, newest: run.MaxTime}
 		for i := range sel.in(run.First, run.First+run.Rows) {
 			b.rows = append(b.rows, uint32(i)) //nolint:gosec // below MaxRows
 		}

@@ -83,6 +83,9 @@ func (b *rowsBatch) StreamID() uint64 { return b.stream.ID }
 // Len implements store.EventBatch.
 func (b *rowsBatch) Len() int { return len(b.times) }
 
+// TimeRange implements store.EventBatch.
+func (b *rowsBatch) TimeRange() (oldest, newest int64) { return b.times[0], b.times[len(b.times)-1] }
+
 // Times implements store.EventBatch.
 func (b *rowsBatch) Times() []int64 { return b.times }
 
