@@ -183,9 +183,20 @@ func twoDigits(s string) int {
 	return int(a)*10 + int(b)
 }
 
+// monthKeys are the names of the months as numbers, which are compared at once.
+var monthKeys = func() (keys [12]uint32) {
+	for m := range keys {
+		keys[m] = monthKey(monthNames[3*m:])
+	}
+	return keys
+}()
+
+func monthKey(s string) uint32 { return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 }
+
 func monthOf(s string) int {
-	for m := range 12 {
-		if monthNames[3*m:3*m+3] == s {
+	key := monthKey(s)
+	for m, k := range monthKeys {
+		if k == key {
 			return m + 1
 		}
 	}
