@@ -81,7 +81,7 @@ func (m *lineMaker) line(kind int) string {
 }
 
 // madeUpNames says whether the rows of a seed have thousands of names of fields.
-func madeUpNames(seed uint64) bool { return seed%10 == 4 }
+func madeUpNames(seed uint64) bool { return seed%20 == 14 }
 
 // hardRows makes rows of one kind of lines, or of several.
 func hardRows(seed uint64) Rows {
@@ -91,6 +91,9 @@ func hardRows(seed uint64) Rows {
 	n := 1 + r.IntN(600)
 	if seed%60 >= 54 {
 		n = 2500 // enough for values not to be counted
+	}
+	if madeUpNames(seed) {
+		n = 150 // more names than have columns
 	}
 	var out Rows
 	stream, time := uint32(0), int64(1767268800e9)

@@ -87,7 +87,7 @@ func TestPlainRows(t *testing.T) {
 }
 
 func TestPackedFields(t *testing.T) {
-	rows := hardRows(4) // whose searches the oracle compares
+	rows := hardRows(14) // whose searches the oracle compares
 	g := encode(t, rows)
 	if _, err := g.Rows(context.Background(), NewScratch()); err != nil {
 		t.Fatal(err)
