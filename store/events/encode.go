@@ -130,6 +130,9 @@ func (w *encodeWorker) encode(j *job) ([]*memGroup, error) {
 // flush makes groups of the rows that fill them, and of the rest too when it is all.
 func (w *encodeWorker) flush(all bool) error {
 	r := &w.buffer.rows
+	if !all && r.Len() < rowgroup.MaxRows && w.buffer.raw < rowgroup.MaxBytes {
+		return nil // nothing is full: thousands of short tails are not counted again and again
+	}
 	from := 0
 	for from < r.Len() {
 		to, full := fill(r, from)
@@ -168,6 +171,9 @@ func (w *encodeWorker) keep(from int) {
 	}
 	if from == 0 {
 		return
+	}
+	for i := range from {
+		w.buffer.raw -= rowgroup.RowBytes(r.Lines[i], r.Fields[i])
 	}
 	n := copy(r.Streams, r.Streams[from:])
 	copy(r.Times, r.Times[from:])
