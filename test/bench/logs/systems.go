@@ -68,7 +68,7 @@ func (o options) victoriaLogsCommand(dir string, port int) (*exec.Cmd, error) {
 
 const lokiConfig = `
 auth_enabled: false
-server: {http_listen_address: 127.0.0.1, http_listen_port: %[2]d, grpc_listen_address: 127.0.0.1, grpc_listen_port: %[3]d, grpc_server_max_recv_msg_size: 104857600, grpc_server_max_send_msg_size: 104857600}
+server: {http_listen_address: 127.0.0.1, http_listen_port: %[2]d, grpc_listen_address: 127.0.0.1, grpc_listen_port: %[3]d, grpc_server_max_recv_msg_size: 104857600, grpc_server_max_send_msg_size: 104857600, http_server_read_timeout: 10m, http_server_write_timeout: 10m}
 common:
   instance_addr: 127.0.0.1
   path_prefix: %[1]s/data
