@@ -39,6 +39,10 @@ lint: ## format, vet and golangci-lint
 bench: ## Go benchmarks (CPU and bytes; wall times are for orientation only)
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: test-clients
+test-clients: build ## end to end with clients that take minutes to build, such as logcli; once built they are part of make test too
+	TEST_CLIENTS=1 TEST_HULOTTE_BIN=$(CURDIR)/bin/hulotte $(GO) test -timeout=30m ./test
+
 .PHONY: bench-logs
 bench-logs: build ## logs beside VictoriaLogs and Loki: ARGS="-victorialogs /path/victoria-logs -loki /path/loki"
 	$(GO) run ./test/bench/logs -hulotte bin/hulotte $(ARGS)

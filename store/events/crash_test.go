@@ -75,7 +75,7 @@ func TestCrash(t *testing.T) {
 	disk := vfs.NewMem()
 	crashScript(disk)
 	points := disk.Operations()
-	step := 3
+	step := 7
 	if testing.Short() {
 		step = 17
 	}

@@ -27,9 +27,12 @@ type Opened struct {
 }
 
 // Test runs the suite that every implementation of store.Events passes. open is called for each case; what it opens ends
-// with the test.
-func Test(t *testing.T, open func(t *testing.T) Opened) {
+// with the test. names chooses some of the cases, where each takes long.
+func Test(t *testing.T, open func(t *testing.T) Opened, names ...string) {
 	for _, c := range cases {
+		if len(names) > 0 && !slices.Contains(names, c.name) {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) { c.run(t, world{open(t), false}) })
 		t.Run(c.name+"/settled", func(t *testing.T) {
 			o := open(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/hulotte-dev/hulotte/store/eventstest"
 )
 
-// TestEvents runs the suite of stores of records over this medium.
+// TestEvents runs those cases of the suite of stores of records over this medium in which the medium matters.
 func TestEvents(t *testing.T) {
 	m := open(t, nil)
 	nodes := 0
@@ -23,5 +23,5 @@ func TestEvents(t *testing.T) {
 		e, err := s.EventWriter(name)
 		check(t, err)
 		return eventstest.Opened{Events: e, Settle: func(t *testing.T) { check(t, s.Flush(context.Background())) }}
-	})
+	}, "fields", "order", "late records", "deletion", "many writers")
 }
