@@ -68,8 +68,8 @@ func packages() (plain, race []string, err error) {
 	}
 	for line := range strings.Lines(string(out)) {
 		module, pkg, _ := strings.Cut(strings.TrimSpace(line), " ")
-		folder, _, _ := strings.Cut(strings.TrimPrefix(pkg, module+"/"), "/")
-		if slices.Contains(withoutRace, folder) {
+		folder := strings.TrimPrefix(pkg, module+"/")
+		if slices.ContainsFunc(withoutRace, func(w string) bool { return folder == w || strings.HasPrefix(folder, w+"/") }) {
 			plain = append(plain, pkg)
 		} else {
 			race = append(race, pkg)
