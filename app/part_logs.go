@@ -29,7 +29,7 @@ func (a *App) startLogs(context.Context) (stopFunc, error) {
 
 // logEndpoints are the ways in for logs on our own port.
 func (a *App) logEndpoints() []api.Endpoint {
-	return slices.Concat(a.lokiEndpoints(), a.otlpEndpoints(), a.gelfEndpoints(), a.eventEndpoints())
+	return slices.Concat(a.lokiEndpoints(), a.otlpEndpoints(), a.gelfEndpoints(), a.elasticEndpoints(), a.eventEndpoints())
 }
 
 // appendRecords keeps records for the tenant of the context.

@@ -9,6 +9,7 @@ import (
 	"github.com/hulotte-dev/hulotte/collect/process"
 	"github.com/hulotte-dev/hulotte/collect/scrape"
 	"github.com/hulotte-dev/hulotte/config"
+	"github.com/hulotte-dev/hulotte/ingest/elastic"
 	"github.com/hulotte-dev/hulotte/ingest/gelf"
 	"github.com/hulotte-dev/hulotte/ingest/intake"
 	"github.com/hulotte-dev/hulotte/ingest/logs"
@@ -48,6 +49,7 @@ func (a *App) parts() []part {
 		{name: "logs", start: a.startLogs, stopTimeout: time.Second},
 		{name: "otlp", start: a.startOTLP, stopTimeout: 10 * time.Second},
 		{name: "fluent", start: a.startFluent, stopTimeout: 10 * time.Second},
+		{name: "elasticsearch", start: a.startElastic, stopTimeout: 10 * time.Second},
 		{name: "GELF", start: a.startGELF, stopTimeout: 10 * time.Second},
 		{name: "syslog", start: a.startSyslog, stopTimeout: 10 * time.Second},
 		{name: "remote write", start: a.startRemoteWrite, stopTimeout: time.Second, reload: a.reloadRemoteWrite},
@@ -83,6 +85,7 @@ type made struct {
 	events   *eventsLink     // log records
 	logs     *logs.Sink      // the way in of all of them
 	otlp     *otlp.Receiver  // OpenTelemetry's protocol
+	elastic  *elastic.Server // Elasticsearch's API
 	gelf     *gelf.Server    // the Graylog Extended Log Format
 	sockets  *intake.Sockets // servers of the protocols besides HTTP
 	intake   *intake.Intake  // what pushes of logs may use at one time

@@ -144,12 +144,13 @@ type Processes struct {
 
 // Ingest is what others send.
 type Ingest struct {
-	RemoteWrite RemoteWriteLimits
-	Logs        LogLimits
-	OTLP        OTLP
-	Fluent      Fluent
-	GELF        GELF
-	Syslog      Syslog
+	RemoteWrite   RemoteWriteLimits
+	Logs          LogLimits
+	OTLP          OTLP
+	Fluent        Fluent
+	GELF          GELF
+	Elasticsearch Elasticsearch
+	Syslog        Syslog
 }
 
 // RemoteWriteLimits bound what arrives through Prometheus' remote write.

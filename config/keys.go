@@ -49,6 +49,7 @@ func keys(c *Config, s Sources) []Key {
 		otlpKeys(&c.Ingest.OTLP),
 		fluentKeys(&c.Ingest.Fluent),
 		gelfKeys(&c.Ingest.GELF),
+		elasticKeys(&c.Ingest.Elasticsearch),
 		syslogKeys(&c.Ingest.Syslog),
 		storageKeys(&c.Storage),
 		logStorageKeys(&c.Storage.Logs),

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hulotte-dev/hulotte/ingest/elastic"
 	"github.com/hulotte-dev/hulotte/ingest/fluent"
 	"github.com/hulotte-dev/hulotte/ingest/gelf"
 	"github.com/hulotte-dev/hulotte/ingest/syslog"
@@ -36,6 +37,13 @@ type Syslog struct {
 	TLSListen      string
 	TimeZone       string
 	MaxMessageSize int64 // bytes
+}
+
+// Elasticsearch is what comes in Elasticsearch's API.
+type Elasticsearch struct {
+	Listen       string
+	MaxDocuments int
+	Labels       []string
 }
 
 const socketNote = " There is no login: whoever reaches the address may send. When the default address is taken by another program, Hulotte does without and says so."
@@ -97,6 +105,17 @@ func timeZone(p *string) value {
 	}, same}
 }
 
+func elasticKeys(e *Elasticsearch) []Key {
+	return []Key{
+		{Path: "ingest.elasticsearch.listen", value: addressOrNone(&e.Listen), Default: "127.0.0.1:9200",
+			Doc: "Where logs are received in Elasticsearch's API (Filebeat, Logstash, Fluent Bit, Vector, rsyslog, Elasticsearch's clients), besides `/elasticsearch/` on the one HTTP port; empty for nowhere. Users, certificates and limits are those of `server`. When the default address is taken by another program, Hulotte does without and says so."},
+		{Path: "ingest.elasticsearch.max_documents", value: integer(&e.MaxDocuments, 1, 10_000_000), Default: "100000",
+			Doc: "The most documents that a request may have. One with more gets 413."},
+		{Path: "ingest.elasticsearch.labels", value: list(&e.Labels), Default: strings.Join(elastic.Labels(), ", "),
+			Doc: "The fields of a document that become labels of its stream, besides `index` and `job`, which are the name of the index without a date at its end. Dots become `_`, and so a name is that of a nested object as well. All others become fields of the record."},
+	}
+}
+
 func (c *Config) validateSockets(fail func(key, text string)) {
 	if c.Server.TLS.CertFile != "" {
 		return
@@ -131,6 +150,12 @@ func (c *Config) GELFOptions() gelf.Options {
 func (c *Config) SyslogOptions() syslog.Options {
 	zone, _ := time.LoadLocation(c.Ingest.Syslog.TimeZone) // it was checked when it was read
 	return syslog.Options{Zone: zone, MaxMessage: int(c.Ingest.Syslog.MaxMessageSize)}
+}
+
+// ElasticOptions are those of Elasticsearch's API.
+func (c *Config) ElasticOptions() elastic.Options {
+	e := c.Ingest.Elasticsearch
+	return elastic.Options{Labels: orNone(e.Labels), MaxDocuments: e.MaxDocuments}
 }
 
 // orNone makes an empty list of none, which would stand for the default.

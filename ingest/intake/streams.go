@@ -16,8 +16,8 @@ type Streams struct {
 	count   int
 }
 
-// Add adds a record. The labels are sorted, each name once; they are copied when they are new.
-func (s *Streams) Add(labels []model.Field, r model.Record) {
+// Add adds a record and returns where it is in List. The labels are sorted, each name once; they are copied when they are new.
+func (s *Streams) Add(labels []model.Field, r model.Record) (stream, record int) {
 	s.count++
 	s.key = s.key[:0]
 	for _, l := range labels {
@@ -34,6 +34,7 @@ func (s *Streams) Add(labels []model.Field, r model.Record) {
 		s.list = append(s.list, model.Stream{Labels: slices.Clone(labels)})
 	}
 	s.list[i].Records = append(s.list[i].Records, r)
+	return i, len(s.list[i].Records) - 1
 }
 
 // Len is how many records were added.
