@@ -13,7 +13,8 @@ import (
 )
 
 // frames cuts a stream into messages (RFC 6587): "LENGTH SP message" where one begins with a digit, as those with a priority never do,
-// else up to a line break or a zero byte.
+// else up to a line break or a zero byte. A number is a length only when a priority follows: the lines of a stack trace that a sender
+// with line breaks between messages cuts apart may begin with one as well, and would swallow as many bytes of what follows.
 type frames struct {
 	src      io.Reader
 	most     int // bytes of a message
@@ -68,7 +69,9 @@ func (f *frames) next(last bool) (message []byte, cut bool) {
 			switch {
 			case head < 0 && !last && len(rest) <= maxLengthDigits:
 				return nil, false // the length is not whole yet
-			case head > 0:
+			case head > 0 && head == len(rest) && !last:
+				return nil, false // whether a priority follows is not known yet
+			case head > 0 && head < len(rest) && rest[head] == '<':
 				f.at += head
 				f.owed = size
 				continue
