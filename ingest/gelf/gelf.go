@@ -16,6 +16,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -147,11 +148,24 @@ func (s *Server) HTTP() http.Handler {
 }
 
 func (s *Server) post(w http.ResponseWriter, r *http.Request) error {
+	// Senders such as Python's graypy close the connection without waiting for the answer, which ends the request's context.
+	r = r.Clone(context.WithoutCancel(r.Context()))
+	// Senders name all compressions that they know ("gzip,deflate") and use one, or name none: Graylog looks at the first bytes.
+	named := r.Header.Get("Content-Encoding")
+	unnamed := named == "" || strings.Contains(named, ",")
+	if unnamed {
+		r.Header.Del("Content-Encoding")
+	}
 	body, err := s.intake.Read(w, r, intake.Plain)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
+	if c := compressionOf(body.Data); unnamed && c != intake.Plain {
+		if err := body.Unpack(string(c), body.Data); err != nil {
+			return err
+		}
+	}
 	if err := body.Reserve(2 * int64(len(body.Data))); err != nil { // records and fields
 		return err
 	}

@@ -227,12 +227,14 @@ func TestConnection(t *testing.T) {
 }
 
 func TestHTTP(t *testing.T) {
+	encoding := ""
 	f := func(body string, fail []error, status int, want string) {
 		t.Helper()
 		s, sink := newTestServer(Options{})
 		sink.fail = fail
-		w := httptest.NewRecorder()
-		s.HTTP().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/gelf", strings.NewReader(body)))
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/gelf", strings.NewReader(body))
+		r.Header.Set("Content-Encoding", encoding)
+		s.HTTP().ServeHTTP(w, r)
 		if w.Code != status || sink.all() != want {
 			t.Errorf("%d %s\n%s", w.Code, w.Body, sink.all())
 		}
@@ -244,6 +246,40 @@ func TestHTTP(t *testing.T) {
 	f(y+"x", nil, 400, "")
 	f("", nil, 400, "")
 	f(y, []error{intake.ErrBusy}, 429, "")
+	// Senders do not always name the compression that they use.
+	var packed, zipped bytes.Buffer
+	for to, w := range map[*bytes.Buffer]io.WriteCloser{&packed: zlib.NewWriter(&packed), &zipped: gzip.NewWriter(&zipped)} {
+		if _, err := io.WriteString(w, y); err != nil || w.Close() != nil {
+			t.Fatal(to, err)
+		}
+	}
+	for _, encoding = range []string{"", "gzip,deflate"} {
+		f(packed.String(), nil, 202, line)
+		f(zipped.String(), nil, 202, line)
+		f(y, nil, 202, line)
+		f(packed.String()[:9], nil, 400, "")
+	}
+	encoding = "deflate"
+	f(packed.String(), nil, 202, line)
+	f(zipped.String(), nil, 400, "")
+	var twice bytes.Buffer
+	w := zlib.NewWriter(&twice)
+	if _, err := w.Write(packed.Bytes()); err != nil || w.Close() != nil {
+		t.Fatal(err)
+	}
+	f(twice.String(), nil, 400, "")
+}
+
+// What a sender has sent is kept, although it does not wait for the answer.
+func TestHTTPSenderGoesAway(t *testing.T) {
+	s, sink := newTestServer(Options{})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/gelf", strings.NewReader(`{"short_message":"x","timestamp":7}`))
+	s.HTTP().ServeHTTP(httptest.NewRecorder(), r)
+	if got, want := sink.all(), `{job="gelf"} 7000000000 "x" []`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 }
 
 func FuzzMessage(f *testing.F) {
