@@ -9,6 +9,7 @@ package container
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"sync"
 	"time"
@@ -75,6 +76,8 @@ type about struct {
 	labels                   map[string]string
 	state, health            string // running, exited, ...; healthy, unhealthy, starting or ""
 	created                  int64  // seconds since the epoch; 0 when unknown
+	addresses                []netip.Addr
+	ports                    []Port
 }
 
 // New returns a Collector, or an error that names the wrong field.

@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -166,6 +169,13 @@ type dockerContainer struct {
 	Status  string
 	Created int64
 	Labels  map[string]string
+	Ports   []struct {
+		PrivatePort, PublicPort int
+		Type                    string
+	}
+	NetworkSettings struct {
+		Networks map[string]struct{ IPAddress, GlobalIPv6Address string }
+	}
 }
 
 // parseContainers decodes the engine's answer. keep are the labels that are kept besides Kubernetes'.
@@ -197,15 +207,56 @@ func (d dockerContainer) about(keep []string) about {
 			a.name = clip(n)
 		}
 	}
-	for _, label := range keep {
-		if v := d.Labels[label]; v != "" {
-			if a.labels == nil {
-				a.labels = map[string]string{}
+	a.labels = keepLabels(d.Labels, keep)
+	d.network(&a)
+	return a
+}
+
+// Of one container.
+const (
+	maxLabels    = 64
+	maxAddresses = 16
+	maxPorts     = 256
+)
+
+// keepLabels returns the labels that are wanted; a wanted name that ends with * is a beginning. nil is none.
+func keepLabels(labels map[string]string, wanted []string) map[string]string {
+	var out map[string]string
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		value := labels[name]
+		if value == "" || len(name) > maxText || len(out) >= maxLabels || !isWanted(name, wanted) {
+			continue
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[name] = clip(value)
+	}
+	return out
+}
+
+func isWanted(name string, wanted []string) bool {
+	return slices.ContainsFunc(wanted, func(w string) bool {
+		beginning, ok := strings.CutSuffix(w, "*")
+		return name == w || ok && strings.HasPrefix(name, beginning)
+	})
+}
+
+// network adds the container's addresses and ports.
+func (d *dockerContainer) network(a *about) {
+	for _, name := range slices.Sorted(maps.Keys(d.NetworkSettings.Networks)) {
+		n := d.NetworkSettings.Networks[name]
+		for _, text := range []string{n.IPAddress, n.GlobalIPv6Address} {
+			if ip, err := netip.ParseAddr(text); err == nil && len(a.addresses) < maxAddresses {
+				a.addresses = append(a.addresses, ip)
 			}
-			a.labels[label] = clip(v)
 		}
 	}
-	return a
+	for _, p := range d.Ports[:min(len(d.Ports), maxPorts)] {
+		if (p.Type == "tcp" || p.Type == "udp") && p.PrivatePort == int(uint16(p.PrivatePort)) && p.PublicPort == int(uint16(p.PublicPort)) {
+			a.ports = append(a.ports, Port{Network: p.Type, Container: uint16(p.PrivatePort), Host: uint16(p.PublicPort)})
+		}
+	}
 }
 
 // healthOf reads the health check's result out of "Up 5 minutes (healthy)".

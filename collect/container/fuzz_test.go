@@ -61,7 +61,7 @@ func FuzzAbout(f *testing.F) {
 				check(a)
 			}
 		}
-		if a, err := parseBundle(text); err == nil {
+		if a, err := parseBundle(text, []string{"hulotte.*"}); err == nil {
 			check(a)
 		}
 		if got, ok := recognise(path); ok && got.id == "" {

@@ -2,6 +2,7 @@ package container
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +11,10 @@ import (
 // ociFiles finds who a container is in the bundle that its runtime made of it (OCI runtime specification, config.json),
 // for containers that no socket tells of: containerd's, CRI-O's. The files are there as long as the container is, and
 // reading one cannot hang as a socket can.
-type ociFiles struct{ root string }
+type ociFiles struct {
+	root string
+	keep []string // annotations that are kept as labels, as engine's
+}
 
 // maxBundles bounds the namespaces of containerd that are looked through.
 const maxBundles = 64
@@ -22,7 +26,7 @@ func (o *ociFiles) about(id string) (a about, ok bool) {
 		if err != nil {
 			continue
 		}
-		if a, err := parseBundle(text); err == nil {
+		if a, err := parseBundle(text, o.keep); err == nil {
 			a.runtime = o.runtime(path)
 			return a, true
 		}
@@ -69,7 +73,7 @@ var (
 	keysName      = []string{"io.kubernetes.cri-o.Name", "nerdctl/name"}
 )
 
-func parseBundle(text []byte) (about, error) {
+func parseBundle(text []byte, keep []string) (about, error) {
 	var bundle struct {
 		Annotations map[string]string `json:"annotations"`
 	}
@@ -88,6 +92,7 @@ func parseBundle(text []byte) (about, error) {
 		name: first(keysName), image: first(keysImage), state: "running",
 		namespace: first(keysNamespace), pod: first(keysPod), workload: first(keysContainer),
 	}
+	a.labels = keepLabels(annotations(bundle.Annotations), keep)
 	if first(keysType) == "sandbox" {
 		a.workload = sandbox
 	}
@@ -96,3 +101,16 @@ func parseBundle(text []byte) (about, error) {
 
 // sandbox is the name that Kubernetes' dashboards know the container by that holds a pod's network.
 const sandbox = "POD"
+
+// annotations returns those of a bundle with the pod's, which CRI-O keeps as JSON under two names.
+func annotations(bundle map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, key := range []string{"io.kubernetes.cri-o.Labels", "io.kubernetes.cri-o.Annotations"} {
+		var more map[string]string
+		if json.Unmarshal([]byte(bundle[key]), &more) == nil { // what is no such text tells nothing
+			maps.Copy(all, more)
+		}
+	}
+	maps.Copy(all, bundle)
+	return all
+}

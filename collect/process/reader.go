@@ -15,14 +15,14 @@ import (
 	"github.com/hulotte-dev/hulotte/internal/kernelfile"
 )
 
-// reader reads the files of /proc. Its methods are for one goroutine, but commandLine.
+// reader reads the files of /proc. Its methods are for one goroutine, but commandLine and arguments.
 type reader struct {
 	root  string
 	max   int  // processes
 	sized bool // the size of the folder fd is the number of descriptors, if it is not 0
 
 	buf  [16 << 10]byte
-	hung atomic.Int32 // commandLine calls that have not returned
+	hung atomic.Int32 // calls of arguments that have not returned
 }
 
 // procMagic is the type of a proc file system in statfs(2).
@@ -118,9 +118,12 @@ const (
 
 var errCommandHangs = errors.New("reading the command line hangs")
 
-// commandLine reads the arguments of a process. The kernel takes a lock of the process's memory for that, which a
+// commandLine reads the arguments of a process.
+func (r *reader) commandLine(pid int) ([]string, error) { return r.arguments(pid, maxCommandLine) }
+
+// arguments reads the arguments of a process, at most limit bytes of them. The kernel takes a lock of the process's memory for that, which a
 // process stuck in the kernel may hold for ever, so this gives up, and stops trying while some calls hang.
-func (r *reader) commandLine(pid int) ([]string, error) {
+func (r *reader) arguments(pid, limit int) ([]string, error) {
 	if r.hung.Load() >= maxHungCommands {
 		return nil, errCommandHangs
 	}
@@ -132,7 +135,7 @@ func (r *reader) commandLine(pid int) ([]string, error) {
 	r.hung.Add(1)
 	go func() {
 		defer r.hung.Add(-1)
-		text, err := kernelfile.Read(nil, r.path(pid, "cmdline"), maxCommandLine)
+		text, err := kernelfile.Read(nil, r.path(pid, "cmdline"), limit)
 		done <- result{splitArgs(text), err}
 	}()
 	timer := time.NewTimer(commandPatience)
