@@ -2,7 +2,7 @@
 // clock, and appends it as Prometheus would after a scrape: job and instance labels, up and the scrape_*
 // series, staleness markers, metadata, exemplars and aligned timestamps.
 //
-// A Loop has a fixed list of sources. Each runs on its own, so a source that hangs (a stat on a dead NFS server)
+// A Loop has a fixed list of sources, and groups of sources that come and go (SetSources). Each runs on its own, so a source that hangs (a stat on a dead NFS server)
 // costs one waiting goroutine and its own up=0, and nothing to the others. The steady state appends by cached
 // series references and allocates nothing per sample.
 package gather
@@ -40,11 +40,15 @@ type Source struct {
 
 	// ClassicHistograms keeps the classic buckets of a histogram that also has native ones.
 	ClassicHistograms bool
+
+	// Remote says that a gather mostly waits for another machine: it takes no turn of those that work here.
+	Remote bool
 }
 
 // Options of a Loop. The zero value works.
 type Options struct {
 	MaxConcurrent  int // gathers that run at once; 0 is 4. One that timed out no longer counts.
+	MaxRemote      int // the same for sources that are Remote; 0 is 64
 	MaxSamples     int // samples of one gather of one source, above which it fails; 0 is 100,000
 	MaxSeriesBytes int // bytes of one series' label names and values, above which it is dropped; 0 is 16 KiB
 
@@ -58,35 +62,46 @@ const (
 	minInterval     = 100 * time.Millisecond // below it the machine would watch itself watching
 
 	defaultMaxConcurrent  = 4
+	defaultMaxRemote      = 64
 	defaultMaxSamples     = 100_000
 	defaultMaxSeriesBytes = 16 << 10
 )
 
 // Loop gathers its sources until its Run ends. Status and Metadata may be called at any time.
 type Loop struct {
-	workers []*worker
+	opts    Options
+	to      Appendable
+	slots   chan struct{} // one token a running gather; never closed
+	remote  chan struct{} // the same for sources that are Remote
 	log     *slog.Logger
 	metrics *metrics
+	fixed   []*worker
+	changed chan struct{} // holds one token when groups may have changed; never closed
+
+	mu      sync.Mutex // never held during I/O
+	groups  map[string][]*worker
+	running map[sourceID]*worker // the last one that was started for each
 }
 
 // New returns a Loop over the sources, or an error that names the wrong field. It starts nothing.
 func New(opts Options, sources []Source, to Appendable, log *slog.Logger, reg prometheus.Registerer) (*Loop, error) {
 	opts = opts.withDefaults()
 	m := newMetrics()
-	slots := make(chan struct{}, opts.MaxConcurrent)
-	l := &Loop{log: log, metrics: m}
-	seen := map[[2]string]bool{}
+	l := &Loop{
+		opts: opts, to: to, slots: make(chan struct{}, opts.MaxConcurrent), remote: make(chan struct{}, opts.MaxRemote), log: log, metrics: m,
+		changed: make(chan struct{}, 1), groups: map[string][]*worker{}, running: map[sourceID]*worker{},
+	}
+	seen := map[sourceID]bool{}
 	for i, s := range sources {
 		s, err := s.withDefaults()
 		if err != nil {
 			return nil, fmt.Errorf("source %d (job %q): %w", i, s.Job, err)
 		}
-		if id := [2]string{s.Job, s.Instance}; seen[id] {
+		if seen[idOf(s)] {
 			return nil, fmt.Errorf("source %d: job %q and instance %q are taken by another source: their up series would clash", i, s.Job, s.Instance)
-		} else {
-			seen[id] = true
 		}
-		l.workers = append(l.workers, newWorker(s, opts, to, slots, log, m))
+		seen[idOf(s)] = true
+		l.fixed = append(l.fixed, newWorker(s, opts, to, l.slotsOf(s), log, m))
 	}
 	if reg != nil {
 		if err := reg.Register(m); err != nil {
@@ -96,21 +111,34 @@ func New(opts Options, sources []Source, to Appendable, log *slog.Logger, reg pr
 	return l, nil
 }
 
+func (l *Loop) slotsOf(s Source) chan struct{} {
+	if s.Remote {
+		return l.remote
+	}
+	return l.slots
+}
+
 // Run gathers every source at once, then each at its interval, until ctx ends, and returns nil. It writes no
 // staleness markers then (see worker.end). A gather that hangs at that moment is left behind, and said so in the log.
 func (l *Loop) Run(ctx context.Context) error {
-	start := time.Now()
 	var wg sync.WaitGroup
-	for _, w := range l.workers {
-		wg.Go(func() { w.run(ctx, start) })
+	defer wg.Wait()
+	for {
+		l.startNew(ctx, time.Now(), &wg)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.changed:
+		}
 	}
-	wg.Wait()
-	return nil
 }
 
 func (o Options) withDefaults() Options {
 	if o.MaxConcurrent <= 0 {
 		o.MaxConcurrent = defaultMaxConcurrent
+	}
+	if o.MaxRemote <= 0 {
+		o.MaxRemote = defaultMaxRemote
 	}
 	if o.MaxSamples <= 0 {
 		o.MaxSamples = defaultMaxSamples

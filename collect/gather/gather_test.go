@@ -278,6 +278,37 @@ func TestHungSourceDisturbsNobody(t *testing.T) {
 	})
 }
 
+// TestRemoteSourcesTakeNoTurn: what waits for other machines keeps nobody here waiting.
+func TestRemoteSourcesTakeNoTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := newRecorder()
+		slow := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+			time.Sleep(8 * time.Second)
+			return parse("b 1\n")
+		})
+		_, stop := start(t, to, Options{MaxConcurrent: 1, MaxRemote: 2},
+			Source{Job: "far", Instance: "1", Gatherer: slow, Remote: true},
+			Source{Job: "far", Instance: "2", Gatherer: slow, Remote: true},
+			Source{Job: "far", Instance: "3", Gatherer: slow, Remote: true},
+			Source{Job: "near", Instance: "h", Gatherer: newText("a 1\n"), Timeout: time.Second})
+		pass(9*time.Second + 500*time.Millisecond)
+		far, near := 0, 0
+		for _, s := range to.take() {
+			switch text := s.String(); {
+			case strings.HasPrefix(text, `{__name__="up", instance="h"`) && strings.HasSuffix(text, " 1"):
+				near++
+			case strings.HasPrefix(text, `{__name__="up"`) && strings.HasSuffix(text, " 1"):
+				far++
+			}
+		}
+		if near != 1 || far != 2 {
+			t.Errorf("in the first round %d of the near source and %d of the far ones are up, want 1, and 2 as two have turns", near, far)
+		}
+		stop()
+		pass(20 * time.Second) // what sleeps ends
+	})
+}
+
 func TestRunEndsWhileASourceHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})

@@ -49,13 +49,14 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// sourceMetrics are the metrics of one source.
+// sourceMetrics are the metrics of one source. Sources of one job share series, so the gauges are sums over them.
 type sourceMetrics struct {
 	ok, incomplete, failed prometheus.Counter
 	missed, seconds        prometheus.Counter
 	samples                prometheus.Counter
 	dropped                *prometheus.CounterVec
 	series, hung           prometheus.Gauge
+	had, hangs             float64 // this source's part of the gauges
 }
 
 func (m *metrics) forSource(s Source) *sourceMetrics {
@@ -85,8 +86,24 @@ func (m *sourceMetrics) observe(r round) {
 	if r.committed {
 		m.samples.Add(float64(r.added))
 	}
-	m.series.Set(float64(r.series))
+	m.setSeries(float64(r.series))
 	for reason, n := range r.dropped {
 		m.dropped.WithLabelValues(reason).Add(float64(n))
 	}
+}
+
+func (m *sourceMetrics) setSeries(n float64) {
+	m.series.Add(n - m.had)
+	m.had = n
+}
+
+func (m *sourceMetrics) setHung(n float64) {
+	m.hung.Add(n - m.hangs)
+	m.hangs = n
+}
+
+// forget takes the source's part out of the gauges.
+func (m *sourceMetrics) forget() {
+	m.setSeries(0)
+	m.setHung(0)
 }

@@ -37,10 +37,11 @@ type SourceStatus struct {
 	Running     bool
 }
 
-// Status returns one entry a source, in the order that New got.
+// Status returns one entry a source: first those that New got, then the groups by name, each in the order given.
 func (l *Loop) Status() []SourceStatus {
-	out := make([]SourceStatus, len(l.workers))
-	for i, w := range l.workers {
+	workers := l.workers()
+	out := make([]SourceStatus, len(workers))
+	for i, w := range workers {
 		out[i] = w.state.get()
 	}
 	return out
@@ -60,7 +61,7 @@ type Metadata struct {
 // counterpart of the metadata that Prometheus keeps for each target. The slice belongs to the caller.
 func (l *Loop) Metadata() []Metadata {
 	var out []Metadata
-	for _, w := range l.workers {
+	for _, w := range l.workers() {
 		w.state.mu.Lock()
 		out = append(out, w.state.metadata...)
 		w.state.mu.Unlock()
@@ -83,10 +84,10 @@ func (s *state) get() SourceStatus {
 	return out
 }
 
-func (s *state) begin(at time.Time) {
+func (s *state) begin(at time.Time, timeout time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.status.LastGather, s.status.Running = at, true
+	s.status.LastGather, s.status.Running, s.status.Timeout = at, true, timeout
 }
 
 func (s *state) abandon() {

@@ -16,7 +16,7 @@ import (
 // take less room in the store; at 10 s a value that is 10 ms younger than its timestamp moves a rate by 0.1 %.
 const maxTolerance = 10 * time.Millisecond
 
-// worker runs one source. Everything but state is touched by its own goroutine only.
+// worker runs one source. What stands first is touched by its own goroutine only.
 type worker struct {
 	source  Source
 	to      Appendable
@@ -29,13 +29,22 @@ type worker struct {
 	hung    *call // the gather that timed out and has not returned; nil most of the time
 	logged  string
 
+	id      sourceID
+	started bool          // guarded by the Loop's mu
+	removed chan struct{} // closed by remove
+	done    chan struct{} // closed when run returns
+
+	mu     sync.Mutex
+	latest Source // what source becomes with the next gather
+
 	state state
 }
 
 func newWorker(s Source, opts Options, to Appendable, slots chan struct{}, log *slog.Logger, m *metrics) *worker {
 	target := targetLabels(s)
 	return &worker{
-		source: s, to: to, slots: slots, opts: opts,
+		source: s, latest: s, id: idOf(s), to: to, slots: slots, opts: opts,
+		removed: make(chan struct{}), done: make(chan struct{}),
 		log:     log.With("job", s.Job, "instance", s.Instance),
 		metrics: m.forSource(s),
 		series:  newSeriesCache(target, opts.MaxSeriesBytes),
@@ -44,16 +53,34 @@ func newWorker(s Source, opts Options, to Appendable, slots chan struct{}, log *
 	}
 }
 
-// run gathers at start and every interval after it, and never twice at once. Sources that share an interval share
-// their timestamps, because they share start.
+// run gathers at start and every interval after it, and never twice at once, until the context ends or the source is removed. Sources
+// that share an interval and came together share their timestamps, because they share start.
 func (w *worker) run(ctx context.Context, start time.Time) {
+	defer close(w.done)
 	defer w.end()
+	asked, cancel := context.WithCancel(ctx) // ends a gather that runs while its source is removed
+	defer cancel()
+	go func() {
+		select {
+		case <-w.removed:
+			cancel()
+		case <-asked.Done():
+		}
+	}()
+	w.onClock(asked, start)
+	if ctx.Err() == nil {
+		w.retire(ctx)
+	}
+}
+
+func (w *worker) onClock(ctx context.Context, start time.Time) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	<-timer.C
 	for due := start; ; {
 		now := time.Now()
 		due = followClock(due, now)
+		w.refresh()
 		w.gather(ctx, stamp(due, now, w.source.Interval))
 		due = w.next(due)
 		timer.Reset(time.Until(due))
@@ -95,7 +122,7 @@ func stamp(due, now time.Time, interval time.Duration) time.Time {
 
 // gather runs one round: call, append, tell.
 func (w *worker) gather(ctx context.Context, at time.Time) {
-	w.state.begin(at)
+	w.state.begin(at, w.source.Timeout)
 	begin := time.Now()
 	families, err := w.call(ctx)
 	took := time.Since(begin)
@@ -166,7 +193,7 @@ func (w *worker) call(ctx context.Context) ([]*dto.MetricFamily, error) {
 		return c.families, c.err
 	case <-ctx.Done():
 		w.hung = c
-		w.metrics.hung.Set(1)
+		w.metrics.setHung(1)
 		return nil, fmt.Errorf("no answer within %s", w.source.Timeout)
 	}
 }
@@ -179,7 +206,7 @@ func (w *worker) stillHung() error {
 	case <-w.hung.done:
 		w.log.Info("the gather that hung has returned", "after", time.Since(w.hung.began).Round(time.Millisecond))
 		w.hung = nil
-		w.metrics.hung.Set(0)
+		w.metrics.setHung(0)
 		return nil
 	default:
 		return fmt.Errorf("the gather begun at %s has not returned yet", w.hung.began.UTC().Format(time.RFC3339))

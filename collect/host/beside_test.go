@@ -61,7 +61,7 @@ func startExporter(t *testing.T, path string) (url string) {
 	}
 	addr := l.Addr().String()
 	l.Close()
-	cmd := exec.Command(path, "--web.listen-address="+addr)
+	cmd := exec.Command(path, "--web.listen-address="+addr, "--collector.textfile.directory="+t.TempDir()) // not what other packages leave for it
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -125,7 +125,7 @@ func TestLoadWarnsOfWhatHasNoEffect(t *testing.T) {
 		}
 	}
 	f("global: {scrape_interval: 5s, evaluation_interval: 5s, external_labels: {a: b}}")
-	f("alerting:\n  alertmanagers:\n    - static_configs: [{targets: [a]}]\n", "alerting")
+	f("alerting:\n  alertmanagers:\n    - static_configs: [{targets: [a]}]\n")
 	f("remote_read: [{url: http://x}]", "remote_read")
 	f("tracing: {endpoint: 'x:1'}", "tracing")
 	f("otlp: {promote_resource_attributes: [a]}", "otlp")

@@ -31,6 +31,8 @@ type Options struct {
 	// StartTimestamps passes the created timestamps of counters and histograms on to the sink. With it the
 	// `_created` series of OpenMetrics are no longer samples of their own, so it is off as in Prometheus.
 	StartTimestamps bool
+	// Discovery are the metrics of service discovery, which register once in a process; nil registers them.
+	Discovery *discovery.SDMetrics
 }
 
 // Manager discovers targets and scrapes them into a sink.
@@ -71,14 +73,15 @@ func NewManager(opts Options, out storage.AppendableV2, log *slog.Logger, reg pr
 	if err != nil {
 		return nil, fmt.Errorf("cannot create the scrape manager: %w", err)
 	}
-	sdMetrics, err := discovery.CreateAndRegisterSDMetrics(reg)
-	if err != nil {
-		return nil, fmt.Errorf("cannot register the metrics of service discovery: %w", err)
+	if opts.Discovery == nil {
+		if m.opts.Discovery, err = discovery.CreateAndRegisterSDMetrics(reg); err != nil {
+			return nil, fmt.Errorf("cannot register the metrics of service discovery: %w", err)
+		}
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	m.stop = stop
 	m.scrapes = scrapes
-	m.discoveries = discovery.NewManager(ctx, log, reg, sdMetrics, discovery.Name("scrape"),
+	m.discoveries = discovery.NewManager(ctx, log, reg, m.opts.Discovery, discovery.Name("scrape"),
 		discovery.HTTPClientOptions(commoncfg.WithUserAgent(opts.UserAgent)))
 	if m.discoveries == nil { // it has logged why
 		stop()

@@ -15,7 +15,6 @@ var notYet = [...]struct{ key, text string }{
 	{"global.query_max_duration", "queries are bounded by the query section of Hulotte's own configuration; this key has no effect."},
 	{"runtime.gogc", "the garbage collector is set by the environment variable GOGC; this key has no effect."},
 	{"runtime.log_level", "the log level is set by log.level in Hulotte's own configuration; this key has no effect."},
-	{"alerting", "alerts are evaluated and shown, but they are not sent to an Alertmanager yet."},
 	{"storage.tsdb", "retention and out-of-order ingestion are set by storage.series in Hulotte's own configuration; this section has no effect."},
 	{"storage.exemplars", "the number of exemplars kept is set by storage.series in Hulotte's own configuration; this section has no effect."},
 	{"tracing", "Hulotte does not send traces of itself; this section has no effect."},
