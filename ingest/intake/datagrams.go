@@ -53,6 +53,12 @@ func (u *UDP) Addr() net.Addr { return u.socket.LocalAddr() }
 // Close frees the address of a server that was not served.
 func (u *UDP) Close() error { return u.socket.Close() }
 
+// Send answers a packet, while it is served.
+func (u *UDP) Send(to netip.AddrPort, data []byte) error {
+	_, err := u.socket.WriteToUDPAddrPort(data, to)
+	return err
+}
+
 // Serve calls handle with what came, in order, until ctx ends and what waited is handed on. What comes while too much waits is dropped and counted.
 // The packets are handle's until it returns.
 func (u *UDP) Serve(ctx context.Context, handle func(ctx context.Context, batch []Datagram)) error {
