@@ -11,7 +11,9 @@ import (
 // Group is the state of a group of rules at one moment. It is a copy: the reader may keep it.
 type Group struct {
 	Name           string
-	File           string
+	File           string // or the name of the document or of the default rules: see Source
+	Source         Source
+	Text           string // YAML; of Sets only
 	Interval       time.Duration
 	QueryOffset    time.Duration
 	Limit          int           // of series or alerts per rule; 0 is none
@@ -52,13 +54,13 @@ type Alert struct {
 	ValidUntil      time.Time // set for notification: resolved by then unless told again
 }
 
-// Groups returns the state of all groups, sorted by file and name.
+// Groups returns the state of all groups, sorted by file and name; those of documents come last.
 func (m *Manager) Groups() []Group {
-	all := m.rules.RuleGroups()
+	all := append(m.files.rules.RuleGroups(), m.documents.rules.RuleGroups()...)
 	out := make([]Group, 0, len(all))
 	for _, g := range all {
 		group := Group{
-			Name: g.Name(), File: g.File(),
+			Name: g.Name(), File: g.File(), Source: sourceOf(g.File()),
 			Interval: g.Interval(), QueryOffset: g.QueryOffset(), Limit: g.Limit(),
 			EvaluationTime: g.GetEvaluationTime(), LastEvaluation: g.GetLastEvaluation(),
 		}

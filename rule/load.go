@@ -42,6 +42,28 @@ func (f *Files) Counts() (groups, rules int) {
 	return groups, rules
 }
 
+// put adds a set under a name.
+func (f *Files) put(name string, groups *rulefmt.RuleGroups) {
+	if f.groups == nil {
+		f.groups = map[string]*rulefmt.RuleGroups{}
+	}
+	at, there := slices.BinarySearch(f.names, name)
+	if !there {
+		f.names = slices.Insert(f.names, at, name)
+	}
+	f.groups[name] = groups
+}
+
+// add takes another set into this one.
+func (f *Files) add(other *Files) {
+	if other == nil {
+		return
+	}
+	for name, groups := range other.groups {
+		f.put(name, groups)
+	}
+}
+
 // Load reads and checks the files that the patterns (file names or globs, as in `rule_files`) name, with
 // Prometheus' strictness: unknown keys, expressions and templates that cannot be parsed, and repeated group
 // names are errors. The error joins what is wrong in all files, each with its file and, where it is known, line
@@ -84,15 +106,27 @@ func loadFile(name string, p parser.Parser) (*rulefmt.RuleGroups, []error) {
 	if err != nil {
 		return nil, []error{fmt.Errorf("%s: %w", name, err)}
 	}
-	quiet := slog.New(slog.DiscardHandler) // what it logs, a second document, is an error below
-	groups, errs := rulefmt.Parse(text, false, model.UTF8Validation, p, quiet)
-	if len(errs) == 0 && manyDocuments(text) {
-		errs = append(errs, errors.New("the file holds more than one YAML document: put each into a file of its own"))
-	}
+	groups, errs := parse(text, p)
 	for i, err := range errs {
 		errs[i] = fmt.Errorf("%s: %s", name, explain(err))
 	}
 	return groups, errs
+}
+
+var errManyDocuments = errors.New("the file holds more than one YAML document: put each into a file of its own")
+
+// parse reads groups in Prometheus' form.
+func parse(text []byte, p parser.Parser) (*rulefmt.RuleGroups, []error) {
+	groups, errs := parseLoosely(text, false, p)
+	if len(errs) == 0 && manyDocuments(text) {
+		errs = append(errs, errManyDocuments)
+	}
+	return groups, errs
+}
+
+// parseLoosely reads groups as Prometheus does, which takes the first of several documents only.
+func parseLoosely(text []byte, ignoreUnknown bool, p parser.Parser) (*rulefmt.RuleGroups, []error) {
+	return rulefmt.Parse(text, ignoreUnknown, model.UTF8Validation, p, slog.New(slog.DiscardHandler))
 }
 
 // explain puts what the YAML decoder says about Go types into words for people.

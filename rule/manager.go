@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -64,6 +65,7 @@ type Config struct {
 	Interval       time.Duration // of groups that set none; 0 means DefaultInterval
 	QueryOffset    time.Duration // of groups that set none
 	Files          []string      // file names or globs
+	Defaults       *Files        // groups that come with the program; nil is none
 	ExternalLabels labels.Labels // `.ExternalLabels` in templates
 }
 
@@ -72,18 +74,30 @@ type Config struct {
 type Manager struct {
 	opts        Options
 	log         *slog.Logger
-	rules       *rules.Manager
-	loader      *loader
 	cancel      context.CancelFunc // ends the evaluations
 	queryOffset atomic.Int64
 	metrics     *metrics
 
-	mu sync.Mutex // serialises Apply and guards loader
+	// Prometheus' manager reads the state before a restart back for the groups that it is given first, and for no later ones.
+	// Documents may come long after files, when the medium was away: so they have a manager of their own.
+	files, documents evaluator
+
+	mu      sync.Mutex // serialises Apply and SetDocuments, and guards what follows
+	config  Config
+	given   []Document       // by the last SetDocuments
+	refused map[string]error // the documents that cannot be evaluated, by name
+}
+
+// evaluator is one of Prometheus' managers with what it loads from.
+type evaluator struct {
+	rules  *rules.Manager
+	loader *loader
 }
 
 type metrics struct {
 	applyFailed prometheus.Counter
 	files       prometheus.Gauge
+	documents   *prometheus.GaugeVec
 	notified    *prometheus.CounterVec
 }
 
@@ -98,6 +112,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "hulotte_rule_files",
 			Help: "Rule files in force.",
 		}),
+		documents: with.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "hulotte_rule_documents",
+			Help: "Rule groups that were edited through the API, by whether they are evaluated.",
+		}, []string{"state"}),
 		notified: with.NewCounterVec(prometheus.CounterOpts{
 			Name: "hulotte_rule_alerts_notified_total",
 			Help: "Alerts handed to notification, by what they tell.",
@@ -110,29 +128,30 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 func NewManager(opts Options, query QueryFunc, past storage.Queryable, out storage.AppendableV2, log *slog.Logger, reg prometheus.Registerer) *Manager {
 	opts = opts.withDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
-	m := &Manager{
-		opts: opts, log: log, cancel: cancel,
-		loader:  &loader{parser: opts.Parser},
-		metrics: newMetrics(reg),
+	m := &Manager{opts: opts, log: log, cancel: cancel, metrics: newMetrics(reg), refused: map[string]error{}}
+	shared := rules.NewGroupMetrics(reg)
+	make := func() evaluator {
+		l := &loader{parser: opts.Parser, files: &Files{}}
+		return evaluator{rules: rules.NewManager(&rules.ManagerOptions{
+			ExternalURL:            opts.ExternalURL,
+			QueryFunc:              query,
+			NotifyFunc:             m.notify,
+			Context:                ctx,
+			AppendableV2:           out,
+			Queryable:              past,
+			Logger:                 log,
+			Metrics:                shared,
+			OutageTolerance:        opts.OutageTolerance,
+			ForGracePeriod:         opts.ForGracePeriod,
+			ResendDelay:            opts.ResendDelay,
+			GroupLoader:            l,
+			DefaultRuleQueryOffset: func() time.Duration { return time.Duration(m.queryOffset.Load()) },
+			ConcurrentEvalsEnabled: opts.MaxConcurrent > 0,
+			MaxConcurrentEvals:     opts.MaxConcurrent,
+			Parser:                 opts.Parser,
+		}), loader: l}
 	}
-	m.rules = rules.NewManager(&rules.ManagerOptions{
-		ExternalURL:            opts.ExternalURL,
-		QueryFunc:              query,
-		NotifyFunc:             m.notify,
-		Context:                ctx,
-		AppendableV2:           out,
-		Queryable:              past,
-		Logger:                 log,
-		Registerer:             reg,
-		OutageTolerance:        opts.OutageTolerance,
-		ForGracePeriod:         opts.ForGracePeriod,
-		ResendDelay:            opts.ResendDelay,
-		GroupLoader:            m.loader,
-		DefaultRuleQueryOffset: func() time.Duration { return time.Duration(m.queryOffset.Load()) },
-		ConcurrentEvalsEnabled: opts.MaxConcurrent > 0,
-		MaxConcurrentEvals:     opts.MaxConcurrent,
-		Parser:                 opts.Parser,
-	})
+	m.files, m.documents = make(), make()
 	return m
 }
 
@@ -182,28 +201,88 @@ func (m *Manager) apply(cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("cannot load rules: %w", err)
 	}
-	m.loader.files = files
-	if err := m.rules.Update(cfg.Interval, files.names, cfg.ExternalLabels, m.opts.ExternalURL.String(), nil); err != nil {
+	n := len(files.names)
+	files.add(cfg.Defaults)
+	if err := m.update(m.files, cfg, files); err != nil {
 		return fmt.Errorf("cannot apply rules: %w", err)
 	}
+	m.config = cfg
 	m.queryOffset.Store(int64(cfg.QueryOffset))
-	m.metrics.files.Set(float64(len(files.names)))
+	m.metrics.files.Set(float64(n))
 	for _, w := range warnings {
 		m.log.Warn(w)
 	}
+	if m.given == nil {
+		return nil
+	}
+	return m.applyDocuments()
+}
+
+func (m *Manager) update(e evaluator, cfg Config, files *Files) error {
+	before := e.loader.files
+	e.loader.files = files
+	err := e.rules.Update(cfg.Interval, files.names, cfg.ExternalLabels, m.opts.ExternalURL.String(), nil)
+	if err != nil {
+		e.loader.files = before
+	}
+	return err
+}
+
+// SetDocuments makes the manager evaluate these documents, and no others that it was given before. Groups that are unchanged go
+// on undisturbed; an alert keeps its state as long as the rule keeps its name and labels. A document that cannot be evaluated is left
+// out, alone, and told of by Refused.
+func (m *Manager) SetDocuments(docs []Document) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.given = append([]Document{}, docs...)
+	if m.config.Interval == 0 {
+		return nil // Apply comes first
+	}
+	return m.applyDocuments()
+}
+
+func (m *Manager) applyDocuments() error {
+	files, refused := &Files{}, map[string]error{}
+	for _, d := range m.given {
+		groups, err := d.Groups(m.opts.Parser)
+		if err != nil {
+			refused[d.Name] = err
+			m.log.Warn("a rule group is left out", "name", d.Name, "err", err)
+			continue
+		}
+		files.put(d.path(), groups)
+	}
+	if err := m.update(m.documents, m.config, files); err != nil {
+		return fmt.Errorf("cannot apply edited rules: %w", err)
+	}
+	m.refused = refused
+	m.metrics.documents.WithLabelValues("evaluated").Set(float64(len(files.names)))
+	m.metrics.documents.WithLabelValues("refused").Set(float64(len(refused)))
 	return nil
+}
+
+// Refused returns why documents are not evaluated, by name.
+func (m *Manager) Refused() map[string]error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.refused)
 }
 
 // Run evaluates until ctx ends. An evaluation under way is then given a few seconds. It can be called once.
 func (m *Manager) Run(ctx context.Context) error {
 	defer m.cancel()
-	done := make(chan struct{})
-	go func() { defer close(done); m.rules.Run() }()
+	var running sync.WaitGroup
+	all := []evaluator{m.files, m.documents}
+	for _, e := range all {
+		running.Go(e.rules.Run)
+	}
 	<-ctx.Done()
 	timer := time.AfterFunc(stopGrace, m.cancel)
 	defer timer.Stop()
-	m.rules.Stop()
-	<-done
+	for _, e := range all {
+		running.Go(e.rules.Stop)
+	}
+	running.Wait()
 	return nil
 }
 
