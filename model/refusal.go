@@ -30,3 +30,10 @@ const (
 	RateLimited    RefusalReason = "rate_limited"
 	Duplicate      RefusalReason = "duplicate"
 )
+
+// The reasons for which spans are refused.
+const (
+	BadIDs        RefusalReason = "invalid_ids"
+	SpanTooLarge  RefusalReason = "span_too_large"
+	TraceTooLarge RefusalReason = "trace_too_large"
+)
