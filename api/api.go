@@ -9,6 +9,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,17 +30,26 @@ type Options struct {
 	// LookbackDelta is the engine's, for /federate; zero means 5 minutes.
 	LookbackDelta time.Duration
 
-	Targets        Targets              // scraped and gathered endpoints
-	Rules          Rules                // rule groups and their alerts
-	ExternalLabels func() labels.Labels // added by /federate and remote read, as Prometheus does
-	RemoteWrite    http.Handler         // receives POST /api/v1/write
-	Push           []Endpoint           // the ways in of logs
-	Hosts          Hosts                // what the pages about machines show
-	Live           *broadcast.Hub       // what is told to open pages; nil has no live events
-	Storage        Storage              // the medium, its health, verify and backup
-	Logs           Logs                 // log records and LogQL
-	Gatherer       prometheus.Gatherer  // our own metrics, for /metrics
-	UI             http.Handler         // everything that is no API
+	Targets        Targets                             // scraped and gathered endpoints
+	Rules          Rules                               // rule groups and their alerts
+	ExternalLabels func() labels.Labels                // added by /federate and remote read, as Prometheus does
+	RemoteWrite    http.Handler                        // receives POST /api/v1/write
+	Alertmanagers  func() (active, dropped []*url.URL) // those outside that alerts are sent to, and those that relabelling dropped
+	Push           []Endpoint                          // the ways in of logs
+	Hosts          Hosts                               // what the pages about machines show
+	Network        Network                             // of devices that are read by SNMP
+	Live           *broadcast.Hub                      // what is told to open pages; nil has no live events
+	Storage        Storage                             // the medium, its health, verify and backup
+	Logs           Logs                                // log records and LogQL
+	Checks         Checks                              // checks, downtimes, discovered services
+	RuleEditor     RuleEditor                          // nil answers that rules are not edited here
+	Alerting       Alerting                            // alerts and who is told; nil answers that there are none here
+	OnCall         OnCall                              // nil answers that nobody is on call
+	WebPush        WebPush                             // nil answers that no browser is told
+	Runbooks       Runbooks                            // nil answers that there are none here
+	StatusPages    StatusPages                         // what the public sees
+	Gatherer       prometheus.Gatherer                 // our own metrics, for /metrics
+	UI             http.Handler                        // everything that is no API
 
 	ConfigText    func() string               // the effective configuration, secrets masked
 	Flags         func() map[string]string    // the command line

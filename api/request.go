@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bufio"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -47,7 +48,7 @@ func (a *api) readForm(w http.ResponseWriter, r *http.Request) error {
 	if int64(len(r.URL.RawQuery)) > a.Limits.MaxBodyBytes {
 		return tooLarge("the URL", a.Limits.MaxBodyBytes)
 	}
-	if r.Body != nil && isForm(r) {
+	if r.Body != nil && isForm(r) && !jsonAsForm(r) {
 		r.Body = http.MaxBytesReader(w, r.Body, a.Limits.MaxBodyBytes)
 		body, err := decompressed(r.Body, r.Header.Get("Content-Encoding"))
 		if err != nil {
@@ -66,6 +67,23 @@ func (a *api) readForm(w http.ResponseWriter, r *http.Request) error {
 		return tooLarge("the form in the body", size.Limit)
 	}
 	return badData("error parsing form values: %w", err)
+}
+
+// jsonAsForm says whether what is called a form is JSON, as curl -d sends it, and calls it what it is.
+func jsonAsForm(r *http.Request) bool {
+	if r.Header.Get("Content-Encoding") != "" {
+		return false
+	}
+	body := bufio.NewReader(r.Body)
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{body, r.Body}
+	if first, err := body.Peek(1); err != nil || first[0] != '{' {
+		return false
+	}
+	r.Header.Set("Content-Type", "application/json")
+	return true
 }
 
 func isForm(r *http.Request) bool {

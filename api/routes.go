@@ -60,10 +60,18 @@ func (a *api) routes() http.Handler {
 		{postPut, "/-/reload", a.sameSite(http.HandlerFunc(a.reload))},
 	}
 	table = append(table, a.hostRoutes()...)
+	table = append(table, a.networkRoutes()...)
 	table = append(table, a.storageRoutes()...)
 	table = append(table, a.pushRoutes()...)
 	table = append(table, a.lokiRoutes()...)
 	table = append(table, a.logRoutes()...)
+	table = append(table, a.checkRoutes()...)
+	table = append(table, a.ruleGroupRoutes()...)
+	table = append(table, a.alertRoutes()...)
+	table = append(table, a.runbookRoutes()...)
+	table = append(table, a.statusPageRoutes()...)
+	table = append(table, a.oncallRoutes()...)
+	table = append(table, a.webPushRoutes()...)
 	mux := http.NewServeMux()
 	for _, r := range table {
 		a.mount(mux, r)

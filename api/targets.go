@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -170,9 +171,23 @@ func matchesAll(l labels.Labels, matchers []*labels.Matcher) bool {
 	return true
 }
 
-// alertmanagers answers /api/v1/alertmanagers. Hulotte tells people itself: it sends alerts to no Alertmanager.
+// alertmanagers answers /api/v1/alertmanagers: those outside, besides our own.
 func (a *api) alertmanagers(*http.Request) (*result, error) {
-	return &result{data: map[string][]string{"activeAlertmanagers": {}, "droppedAlertmanagers": {}}}, nil
+	type alertmanager struct {
+		URL string `json:"url"`
+	}
+	list := func(all []*url.URL) []alertmanager {
+		out := make([]alertmanager, len(all))
+		for i, u := range all {
+			out[i].URL = u.String()
+		}
+		return out
+	}
+	var active, dropped []*url.URL
+	if a.Alertmanagers != nil {
+		active, dropped = a.Alertmanagers()
+	}
+	return &result{data: map[string][]alertmanager{"activeAlertmanagers": list(active), "droppedAlertmanagers": list(dropped)}}, nil
 }
 
 // hulotteTargetJSON adds what Prometheus' API does not tell.

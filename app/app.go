@@ -9,9 +9,11 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/hulotte-dev/hulotte/alert/checks"
 	"github.com/hulotte-dev/hulotte/collect/tail"
 	"github.com/hulotte-dev/hulotte/config"
 	"github.com/hulotte-dev/hulotte/internal/logging"
@@ -49,8 +51,10 @@ type App struct {
 	gate     *gate
 	reloads  *reloads
 
-	config snapshot // the configuration in force
-	made   made     // what the parts have made, for the parts behind them
+	config   snapshot                      // the configuration in force
+	problems atomic.Pointer[checks.Bridge] // from checks to alerts; nil without either
+
+	made made // what the parts have made, for the parts behind them
 }
 
 // Run starts Hulotte, keeps it going until ctx ends, SIGTERM or SIGINT comes, or a part fails, and stops it.

@@ -63,6 +63,7 @@ func (p *testApp) sources(role config.Role) config.Sources {
 		{Name: "--data-dir", Key: "data_dir", Value: p.dir},
 		{Name: "--listen", Key: "server.listen", Value: "127.0.0.1:0"},
 		{Name: "none", Key: "logs.enabled", Value: "false"}, // this machine's are none of the tests' business
+		{Name: "none", Key: "monitoring.discovery.enabled", Value: "false"},
 	}}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/hulotte-dev/hulotte/api"
@@ -47,14 +48,23 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		Targets:        targets{m.scrape, m.gather},
 		Rules:          rules{m.rules},
 		RemoteWrite:    a.newRemoteWrite(),
-		Push:           a.logEndpoints(),
+		Push:           slices.Concat(a.logEndpoints(), a.alertmanagerEndpoints(), a.ackEndpoints()),
+		Alertmanagers:  a.alertmanagers,
 		ExternalLabels: func() labels.Labels { return a.prometheus().GlobalConfig.ExternalLabels },
 		Gatherer:       a.registry,
 		UI:             ui,
 		Hosts:          a.hosts(),
+		Network:        a.network(),
 		Live:           m.live,
 		Storage:        a.storage(),
 		Logs:           api.Logs{Events: m.events, LogQL: m.logql, Rules: rules{m.logRules}, Limits: a.config.get().LogLimits()},
+		Checks:         a.checks(),
+		RuleEditor:     a.ruleEditor(),
+		Alerting:       a.alertingAPI(a.made.notifier),
+		Runbooks:       a.runbooks(),
+		WebPush:        a.webPush(),
+		OnCall:         a.onCall(),
+		StatusPages:    a.statusPages(),
 		ConfigText:     func() string { return a.config.get().Scrape.String() },
 		Flags:          a.flags,
 		Build:          a.buildInfo(),

@@ -25,7 +25,7 @@ func (a *App) startScrape(context.Context) (stopFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := scrape.NewManager(scrape.Options{ExternalURL: external, ListenPort: port}, a.made.sink, logging.Quiet(a.log.With("part", "scrape")), a.registry)
+	m, err := scrape.NewManager(scrape.Options{ExternalURL: external, ListenPort: port, Discovery: a.made.discovered}, a.made.sink, logging.Quiet(a.log.With("part", "scrape")), a.registry)
 	if err != nil {
 		return nil, err
 	}

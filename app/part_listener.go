@@ -18,7 +18,7 @@ const addrFile = "listen.addr"
 func (a *App) startListener(context.Context) (stopFunc, error) {
 	c := a.config.get()
 	o := listenerOptions(c)
-	o.Open = isProbe
+	o.Open = a.isPublic
 	s, err := httpserver.Listen(o, a.log.With("part", "http"), a.registry)
 	if err != nil {
 		return nil, err

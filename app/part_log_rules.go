@@ -22,7 +22,7 @@ func (a *App) startLogRules(context.Context) (stopFunc, error) {
 	}
 	// Prometheus' names are those of the rules in PromQL.
 	registry := prometheus.WrapRegistererWithPrefix("hulotte_logql_", a.registry)
-	m := rule.NewManager(rule.Options{ExternalURL: external, Parser: config.LogRuleParser()},
+	m := rule.NewManager(rule.Options{ExternalURL: external, Parser: config.LogRuleParser(), Notify: a.raise},
 		rule.QueryOf(a.queryLogs), a.made.local, a.made.local, logging.Quiet(a.log.With("part", "log rule")), registry)
 	a.made.logRules = m
 	if err := m.Apply(logRuleConfig(a.config.get())); err != nil {

@@ -26,7 +26,7 @@ groups:
 `
 
 func TestLogRulesAreEvaluated(t *testing.T) {
-	p := run(t, config.Both, "global: {evaluation_interval: 100ms}\nquery: {logs: {rule_files: [rules/*.yml]}}\n")
+	p := run(t, config.Both, "global: {evaluation_interval: 100ms}\nquery: {logs: {rule_files: [rules/*.yml]}}\nalerting: {default_rules: false}\n")
 	file := filepath.Join(filepath.Dir(p.file), "rules", "shop.yml")
 	if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/hulotte-dev/hulotte/ingest/fluent"
 	"github.com/hulotte-dev/hulotte/ingest/gelf"
 	"github.com/hulotte-dev/hulotte/ingest/intake"
+	"github.com/hulotte-dev/hulotte/ingest/snmptrap"
 	"github.com/hulotte-dev/hulotte/ingest/syslog"
 )
 
@@ -90,6 +91,22 @@ func (a *App) startSyslog(context.Context) (stopFunc, error) {
 		door{"ingest.syslog.udp_listen", l.UDPListen, a.udpDoor("syslog", l.UDPListen, s.Datagrams)},
 		door{"ingest.syslog.tcp_listen", l.TCPListen, a.tcpDoor("syslog", l.TCPListen, nil, s.Connection)},
 		door{"ingest.syslog.tls_listen", l.TLSListen, a.tcpDoor("syslog", l.TLSListen, a.made.server.TLS(), s.Connection)})
+}
+
+// startSNMPTrap receives what network devices notify of.
+func (a *App) startSNMPTrap(context.Context) (stopFunc, error) {
+	c := a.config.get()
+	return a.openDoors("SNMP traps", door{"ingest.snmp_trap.listen", c.Ingest.SNMPTrap.Listen, func() (stopFunc, error) {
+		s, err := snmptrap.New(c.SNMPTrapOptions(), a.made.logs.From("snmp_trap"), a.log.With("part", "snmp trap"), a.registry)
+		if err != nil {
+			return nil, err
+		}
+		u, err := a.made.sockets.ListenUDP("snmp_trap", c.Ingest.SNMPTrap.Listen)
+		if err != nil {
+			return nil, err
+		}
+		return a.stack.run("SNMP traps", func(ctx context.Context) error { return s.Serve(ctx, u) }), nil
+	}})
 }
 
 func (a *App) udpDoor(protocol, addr string, handle func(context.Context, []intake.Datagram)) func() (stopFunc, error) {

@@ -33,7 +33,7 @@ func (a *App) startMedium(ctx context.Context) (stopFunc, error) {
 			return nil, err
 		}
 	}
-	a.made.medium, a.made.member = link, member
+	a.made.medium, a.made.member, a.made.nodeID = link, member, id
 	a.gate.degraded = func() string {
 		if h := link.health(); !h.Healthy {
 			return "the medium does not work: the log and the Storage page say why" // no more to whoever asks

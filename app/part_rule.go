@@ -16,16 +16,25 @@ func (a *App) startRules(context.Context) (stopFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := rule.NewManager(rule.Options{ExternalURL: external, Parser: a.made.engine.Parser()},
+	m := rule.NewManager(rule.Options{ExternalURL: external, Parser: a.made.engine.Parser(), Notify: a.raise},
 		rule.EngineQuery(a.made.engine, a.made.local), a.made.local, a.made.local, logging.Quiet(a.log.With("part", "rule")), a.registry)
 	a.made.rules = m
-	if err := m.Apply(ruleConfig(a.config.get())); err != nil {
+	if err := a.applyRules(a.config.get()); err != nil {
 		return nil, err
 	}
 	return a.stack.run("rules", m.Run), nil
 }
 
-func (a *App) reloadRules(_, new *config.Config) error { return a.made.rules.Apply(ruleConfig(new)) }
+func (a *App) reloadRules(_, new *config.Config) error { return a.applyRules(new) }
+
+func (a *App) applyRules(c *config.Config) error {
+	to := ruleConfig(c)
+	var err error
+	if to.Defaults, err = c.DefaultRules(a.runbookURL); err != nil {
+		return err
+	}
+	return a.made.rules.Apply(to)
+}
 
 func ruleConfig(c *config.Config) rule.Config {
 	p := c.Scrape.Prometheus()
@@ -55,22 +64,7 @@ func (r rules) Groups() []api.RuleGroup {
 func apiRules(rules []rule.Rule) []api.Rule {
 	out := make([]api.Rule, len(rules))
 	for i, r := range rules {
-		out[i] = api.Rule{
-			Alerting: r.Alerting, Name: r.Name, Query: r.Query, Labels: r.Labels, Health: r.Health, LastError: r.LastError,
-			EvaluationTime: r.EvaluationTime, LastEvaluation: r.LastEvaluation,
-			State: r.State, For: r.For, KeepFiringFor: r.KeepFiringFor, Annotations: r.Annotations, Alerts: apiAlerts(r.Alerts),
-		}
-	}
-	return out
-}
-
-func apiAlerts(alerts []rule.Alert) []api.Alert {
-	out := make([]api.Alert, len(alerts))
-	for i, a := range alerts {
-		out[i] = api.Alert{
-			Labels: a.Labels, Annotations: a.Annotations, State: a.State,
-			ActiveAt: a.ActiveAt, KeepFiringSince: a.KeepFiringSince, Value: a.Value,
-		}
+		out[i] = api.RuleOf(r)
 	}
 	return out
 }

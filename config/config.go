@@ -22,9 +22,13 @@ type Config struct {
 	Prometheus Prometheus
 	Agent      Agent
 	Host       Host
+	Monitoring Monitoring
 	Ingest     Ingest
 	Storage    Storage
 	Query      Query
+
+	Alerting     Alerting
+	RuleDefaults RuleDefaults // under `alerting`
 
 	// Scrape is what a prometheus.yml holds, from prometheus.config or from the same blocks of our own file.
 	Scrape *scrape.Config
@@ -151,6 +155,7 @@ type Ingest struct {
 	GELF          GELF
 	Elasticsearch Elasticsearch
 	Syslog        Syslog
+	SNMPTrap      SNMPTrap
 }
 
 // RemoteWriteLimits bound what arrives through Prometheus' remote write.
@@ -247,6 +252,10 @@ func Load(s Sources) (*Config, error) {
 	errs = append(errs, t.applyFlags(s.Flags)...)
 	errs = append(errs, c.loadProm(prom)...)
 	errs = append(errs, c.checkLogRules()...)
+	c.checkDefaultRules()
+	errs = append(errs, c.loadMonitoring(checkKinds())...)
+	errs = append(errs, c.loadSNMP()...)
+	errs = append(errs, c.loadAlerting()...)
 	if len(errs) == 0 {
 		errs = append(errs, c.validate()...)
 	}

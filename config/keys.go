@@ -43,12 +43,19 @@ func keys(c *Config, s Sources) []Key {
 		logKeys(&c.Log),
 		tailKeys(&c.Logs, s.Role),
 		hostKeys(&c.Host, s.Role),
+		monitoringKeys(&c.Monitoring),
+		discoveryKeys(&c.Monitoring, s.Role),
+		nrpeKeys(&c.Monitoring.NRPE),
+		zabbixKeys(&c.Monitoring.Zabbix),
+		passiveKeys(&c.Monitoring),
+		snmpKeys(&c.Monitoring.SNMP),
 		prometheusKeys(&c.Prometheus),
 		ingestKeys(&c.Ingest),
 		logLimitKeys(&c.Ingest.Logs),
 		otlpKeys(&c.Ingest.OTLP),
 		fluentKeys(&c.Ingest.Fluent),
 		gelfKeys(&c.Ingest.GELF),
+		snmpTrapKeys(&c.Ingest.SNMPTrap),
 		elasticKeys(&c.Ingest.Elasticsearch),
 		syslogKeys(&c.Ingest.Syslog),
 		storageKeys(&c.Storage),
@@ -56,6 +63,8 @@ func keys(c *Config, s Sources) []Key {
 		mediumKeys(&c.Storage.Medium),
 		queryKeys(&c.Query),
 		logQueryKeys(&c.Query.Logs),
+		alertingKeys(&c.Alerting),
+		ruleDefaultKeys(&c.RuleDefaults),
 	)
 }
 

@@ -20,6 +20,9 @@ func (c *Config) validate() Errors {
 	c.validateMedium(fail)
 	c.validateSockets(fail)
 	c.validateLogs(fail)
+	c.validateStatusPages(fail)
+	c.validateSNMPTrap(fail)
+	c.validateAlerting(fail)
 	if h := c.Host; h.Enabled && h.Timeout >= h.Interval {
 		key := "host.timeout"
 		if c.origins[key] == (origin{}) {
