@@ -60,13 +60,26 @@ func TestHelpGolden(t *testing.T) {
 	f("help-config-check", "config", "check", "--help")
 	f("help-config", "help", "config")
 	f("help-config-show", "config", "show", "--help")
+	f("help-discover", "discover", "--help")
 	f("help-storage", "storage", "--help")
 	f("help-storage-verify", "storage", "verify", "--help")
 	f("help-storage-copy", "storage", "copy", "--help")
 	f("help-storage-info", "storage", "info", "--help")
 	f("help-backup", "backup", "--help")
 	f("help-restore", "restore", "--help")
+	f("help-alert", "alert", "--help")
+	f("help-alert-list", "alert", "list", "--help")
+	f("help-alert-explain", "alert", "explain", "--help")
+	f("help-alert-ack", "alert", "ack", "--help")
+	f("help-alert-silence", "alert", "silence", "--help")
+	f("help-rules", "rules", "--help")
+	f("help-rules-test", "rules", "test", "--help")
 	f("help-version", "version", "--help")
+	f("help-snmp", "snmp", "--help")
+	f("help-snmp-get", "snmp", "get", "--help")
+	f("help-snmp-walk", "snmp", "walk", "--help")
+	f("help-snmp-try", "snmp", "try", "--help")
+	f("help-snmp-scan", "snmp", "scan", "--help")
 }
 
 func TestWrongUse(t *testing.T) {
@@ -137,5 +150,22 @@ func TestRunRefusesABadConfiguration(t *testing.T) {
 	_, errs, code := execute(t, "--listen", "nowhere", "--log.level", "loud")
 	if code != exitFailed || !strings.Contains(errs, "--listen") || !strings.Contains(errs, "--log.level") {
 		t.Errorf("%d %s", code, errs)
+	}
+}
+
+func TestDiscover(t *testing.T) {
+	t.Chdir(t.TempDir())
+	out, errs, code := execute(t, "discover", "--json")
+	var answer seen
+	if err := json.Unmarshal([]byte(out), &answer); code != exitOK || err != nil || answer.Services == nil {
+		t.Errorf("exit code %d, %v, %s\n%s", code, err, errs, out)
+	}
+	for _, s := range answer.Services {
+		if s.ID == "" || s.Check.Kind == "" || len(s.Why) == 0 {
+			t.Errorf("a service has no name, no check or no reason: %+v", s)
+		}
+	}
+	if out, errs, code := execute(t, "discover", "--why"); code != exitOK || !strings.Contains(out, "SERVICE") && !strings.Contains(out, "No service") {
+		t.Errorf("exit code %d, %s\n%s", code, errs, out)
 	}
 }

@@ -57,6 +57,16 @@ func progressLine(what string, done, total int64, perSecond float64, elapsed tim
 	return line + "  " + elapsed.Round(time.Second).String()
 }
 
+// line shows a line of the caller's, which is only made when it is shown.
+func (p *progress) line(text func(elapsed time.Duration) string) {
+	now := time.Now()
+	if p.out == nil || now.Sub(p.drawn) < drawEvery {
+		return
+	}
+	p.drawn, p.shown = now, true
+	fmt.Fprintf(p.out, "\r\x1b[K%s", text(now.Sub(p.begin)))
+}
+
 // done takes the line away.
 func (p *progress) done() {
 	if p.shown {

@@ -58,15 +58,28 @@ func (r remote) of(c *config.Config) (remote, error) {
 
 // ask sends a request below /api/hulotte/v1/ and returns an answer of status 200.
 func (r remote) ask(ctx context.Context, method, path string, query url.Values) (*http.Response, error) {
+	return r.send(ctx, method, path, query, nil, nil)
+}
+
+// send is ask with a body and headers.
+func (r remote) send(ctx context.Context, method, path string, query url.Values, body io.Reader, header http.Header) (*http.Response, error) {
+	return r.sendAt(ctx, method, "api/hulotte/v1/"+path, query, body, header)
+}
+
+// sendAt is send for any path of the server.
+func (r remote) sendAt(ctx context.Context, method, path string, query url.Values, body io.Reader, header http.Header) (*http.Response, error) {
 	base, err := url.Parse(r.url)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
 		return nil, fmt.Errorf("--server %q is no URL: write http://HOST:PORT", r.url)
 	}
-	u := base.JoinPath("api/hulotte/v1", path)
+	u := base.JoinPath(path)
 	u.RawQuery = query.Encode()
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return nil, err
+	}
+	if header != nil {
+		req.Header = header
 	}
 	req.Header.Set("User-Agent", "hulotte")
 	if r.user != "" {

@@ -37,7 +37,7 @@ func root() *command {
 	server := f.runCommand("hulotte server", config.ServerRole)
 	server.summary = "Receive, scrape, keep and show, without collecting from this host."
 	server.examples = []string{"hulotte server --config /etc/hulotte/hulotte.yml"}
-	c.subs = []*command{agent, server, queryCommand(), logsCommand(), storageCommand(f), backupCommand(f), restoreCommand(f), configCommand(f), versionCommand()}
+	c.subs = []*command{agent, server, queryCommand(), logsCommand(), statusCommand(f), checkCommand(f), alertCommand(f), rulesCommand(), importCommand(), discoverCommand(f), snmpCommand(f), storageCommand(f), backupCommand(f), restoreCommand(f), configCommand(f), versionCommand()}
 	return c
 }
 
