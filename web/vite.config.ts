@@ -16,7 +16,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     reportCompressedSize: false,
     // The chart library changes less often than our pages: a chunk of its own stays cached through upgrades.
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'uplot', test: /node_modules[\\/]uplot/ }] } } },
+    // The wall and the public status page are pages of their own, without the shell.
+    rolldownOptions: { input: ['index.html', 'wall.html', 'status.html'], output: { codeSplitting: { groups: [{ name: 'uplot', test: /node_modules[\\/]uplot/ }] } } },
     // For the byte budget: which chunk pulls in which.
     manifest: 'manifest.json',
   },

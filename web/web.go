@@ -58,8 +58,9 @@ type handler struct {
 	base   string // "" or "/obs"
 	assets map[string]*asset
 	index  *asset
-	header http.Header // on every answer
-	page   http.Header // besides, on the page
+	alone  map[string]*asset // pages without the application's frame, by the first element of their path
+	header http.Header       // on every answer
+	page   http.Header       // besides, on the page
 }
 
 func newHandler(files fs.FS, o Options) (*handler, error) {
@@ -71,7 +72,7 @@ func newHandler(files fs.FS, o Options) (*handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &handler{base: base, assets: map[string]*asset{}, header: commonHeader(), page: pageHeader(ancestors)}
+	h := &handler{base: base, assets: map[string]*asset{}, alone: map[string]*asset{}, header: commonHeader(), page: pageHeader(ancestors)}
 	if err := h.load(files); err != nil {
 		return nil, fmt.Errorf("cannot read the embedded user interface: %w", err)
 	}
@@ -124,16 +125,37 @@ func (h *handler) load(files fs.FS) error {
 	if err != nil {
 		return err
 	}
-	h.index = h.assets["index.html"]
-	delete(h.assets, "index.html")
-	if h.index == nil {
+	if h.index = h.takePage("index.html"); h.index == nil {
 		h.index = &asset{contentType: htmlType, plain: newBody([]byte(stubPage))}
+	}
+	for _, name := range []string{"wall", "status"} {
+		if p := h.takePage(name + ".html"); p != nil {
+			h.alone[name] = p
+		}
+	}
+	return nil
+}
+
+// takePage makes a page of a file, which is served under its own name no more; nil without the file.
+func (h *handler) takePage(name string) *asset {
+	p := h.assets[name]
+	if p == nil {
 		return nil
 	}
+	delete(h.assets, name)
 	// The browser resolves every address of the page against <base>: scripts and styles in the build, links and requests while it runs.
 	tag := `<head><base href="` + html.EscapeString(h.base+"/") + `">`
-	h.index.plain = newBody(bytes.Replace(h.index.plain.bytes, []byte("<head>"), []byte(tag), 1))
-	return nil
+	p.plain = newBody(bytes.Replace(p.plain.bytes, []byte("<head>"), []byte(tag), 1))
+	return p
+}
+
+// pageFor is the page that a path belongs to: the wall, a public status page, or the application.
+func (h *handler) pageFor(name string) *asset {
+	first, rest, _ := strings.Cut(name, "/")
+	if p, ok := h.alone[first]; ok && (first != "status" || rest != "") {
+		return p
+	}
+	return h.index
 }
 
 // add takes a file in one of its forms: app.js, app.js.br or app.js.gz.
@@ -176,7 +198,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	setAll(w.Header(), h.page)
-	h.serve(w, r, h.index)
+	h.serve(w, r, h.pageFor(name))
 }
 
 // name is the path within the application: no base path, no leading slash, cleaned of dots.

@@ -31,6 +31,8 @@ func testFiles(t *testing.T) fstest.MapFS {
 	return fstest.MapFS{
 		"README":                {Data: []byte("how to build")},
 		"index.html":            {Data: []byte("<!doctype html><html><head><title>Hulotte</title></head></html>")},
+		"wall.html":             {Data: []byte("<!doctype html><html><head><title>Wall</title></head></html>")},
+		"status.html":           {Data: []byte("<!doctype html><html><head><title>Status</title></head></html>")},
 		"theme.js.br":           {Data: []byte("brotli of theme")},
 		"theme.js.gz":           {Data: packed(t, "theme")},
 		"assets/app-1a2b.js.br": {Data: []byte("brotli of app")},
@@ -112,6 +114,23 @@ func TestPageCarriesItsBase(t *testing.T) {
 	f("/obs", `<base href="/obs/">`)
 	f("/a/b/", `<base href="/a/b/">`)
 	f("/it's&more", `<base href="/it&#39;s&amp;more/">`)
+}
+
+func TestPagesWithoutTheFrame(t *testing.T) {
+	f := func(path, title string) {
+		t.Helper()
+		got := bodyOf(t, serve(t, Options{BasePath: "/obs"}, "GET", path, nil))
+		if !strings.Contains(got, "<title>"+title+"</title>") || !strings.Contains(got, `<base href="/obs/">`) {
+			t.Errorf("%s: got %q, want the page %q with its base", path, got, title)
+		}
+	}
+	f("/obs/wall", "Wall")
+	f("/wall", "Wall")
+	f("/obs/wall/noc", "Wall")
+	f("/obs/status/shop", "Status")
+	f("/obs/status", "Hulotte") // no page without a name
+	f("/obs/wallet", "Hulotte")
+	f("/obs/wall.html", "Hulotte") // a page has one address
 }
 
 func TestBadOptionsAreRefused(t *testing.T) {

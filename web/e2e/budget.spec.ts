@@ -23,7 +23,7 @@ test('a first visit: bytes on the wire, fonts and data included', async ({ page 
   const data = sum(isData);
   console.log(`first visit: ${files} bytes of files, ${data} bytes of data\n${[...bytes].sort(([, a], [, b]) => b - a).slice(0, 8).map(([u, n]) => `  ${n} ${u}`).join('\n')}`);
   expect(files).toBeGreaterThan(20_000);
-  expect(files).toBeLessThan(150 * 1024);
+  expect(files).toBeLessThan(170 * 1024); // the shell, the landing page with its charts, one font, and the headers of some 45 answers
   expect(data).toBeGreaterThan(0);
   expect(data).toBeLessThan(30 * 1024);
 });

@@ -133,6 +133,8 @@ test.describe('a fleet', () => {
     await expect(page).toHaveURL(/\/hosts\/build-03/);
     await page.getByRole('tab', { name: 'Overview' }).focus();
     await page.keyboard.press('ArrowRight');
+    await expect(page.getByRole('tab', { name: 'Checks' })).toBeFocused();
+    await page.keyboard.press('ArrowRight');
     await expect(page.getByRole('tab', { name: 'Processes' })).toBeFocused();
     await expect(page).toHaveURL(/tab=processes/);
   });

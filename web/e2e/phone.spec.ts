@@ -20,8 +20,8 @@ test('a chart and a table fit a phone', async ({ page }) => {
 test('the bar at the bottom leads on', async ({ page }) => {
   await open(page, 'targets', 'targets');
   const bar = page.getByRole('navigation', { name: 'Pages' });
-  await bar.getByRole('link', { name: 'Metrics' }).tap();
-  await expect(page.getByRole('heading', { level: 1, name: 'Metrics' })).toBeVisible();
+  await bar.getByRole('link', { name: 'Logs' }).tap();
+  await expect(page.getByRole('heading', { level: 1, name: 'Logs' })).toBeVisible();
   await bar.getByRole('button', { name: 'Search' }).tap();
   await expect(page.getByRole('combobox', { name: /Search/ })).toBeVisible();
 });

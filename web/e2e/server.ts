@@ -22,6 +22,8 @@ export interface Start {
   scrape?: boolean;
   /** More of the configuration file, as it stands there. */
   config?: string;
+  /** Looks for services of this machine; what else runs there then shows on the pages. */
+  discovery?: boolean;
 }
 
 async function freePort(): Promise<number> {
@@ -68,6 +70,7 @@ export async function startServer(o: Start = {}): Promise<Server> {
   ].join('\n'));
   // Settings of whoever runs the tests, such as HULOTTE_LOG_LEVEL, are not those of the process.
   const env = Object.fromEntries(Object.entries(process.env).filter(([k]) => !k.startsWith('HULOTTE_')));
+  if (!o.discovery) env['HULOTTE_MONITORING_DISCOVERY_ENABLED'] = 'false';
   const startedAt = Date.now();
   const child = spawn(binary, ['--config', config, '--listen', `127.0.0.1:${port}`, '--data-dir', path.join(dir, 'data')], { stdio: ['ignore', 'pipe', 'pipe'], env });
   let log = '';

@@ -28,7 +28,7 @@ await Promise.all(files(out).map(async (file) => {
   const to = path.join(dist, path.relative(out, file));
   fs.mkdirSync(path.dirname(to), { recursive: true });
   total.raw += body.length;
-  if (file.endsWith('index.html') || !/\.(js|css|svg|json|txt|webmanifest)$/.test(file)) {
+  if (file.endsWith('.html') || !/\.(js|css|svg|json|txt|webmanifest)$/.test(file)) {
     fs.writeFileSync(to, body);
     total.gz += body.length;
     total.br += body.length;

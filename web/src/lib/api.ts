@@ -65,6 +65,11 @@ export async function post<T>(path: string, params: Params = {}, signal?: AbortS
   return request<T>(apiURL(path), { method: 'POST', body: encode(params), headers, ...(signal ? { signal } : {}) });
 }
 
+/** Posts a JSON body, as our own API takes it for actions; or puts or deletes with one. */
+export async function send<T>(path: string, body: unknown, signal?: AbortSignal, method: 'POST' | 'PUT' | 'DELETE' = 'POST'): Promise<Answer<T>> {
+  return request<T>(apiURL(path), { method, ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }), ...(signal ? { signal } : {}) });
+}
+
 async function request<T>(url: URL, init: RequestInit): Promise<Answer<T>> {
   const started = performance.now();
   let response: Response;
@@ -78,12 +83,13 @@ async function request<T>(url: URL, init: RequestInit): Promise<Answer<T>> {
   }
   let body: unknown;
   try {
-    body = JSON.parse(text);
+    // Alertmanager's API answers some actions with nothing at all.
+    body = text === '' && response.ok ? {} : JSON.parse(text);
   } catch {
     throw failure(response.status, response.ok ? 'The answer is not JSON.' : text.trim().slice(0, 2000) || response.statusText);
   }
   const wrapped = isRecord(body) ? body : {};
-  if (!response.ok || wrapped['status'] === 'error') throw failure(response.status, message(wrapped) || response.statusText, String(wrapped['errorType'] ?? wrapped['kind'] ?? ''));
+  if (!response.ok || wrapped['status'] === 'error') throw failure(response.status, (typeof body === 'string' ? body : message(wrapped)) || response.statusText, String(wrapped['errorType'] ?? wrapped['kind'] ?? ''));
   return {
     data: (wrapped['status'] === 'success' && 'data' in wrapped ? wrapped['data'] : body) as T,
     warnings: strings(wrapped['warnings']),

@@ -15,6 +15,9 @@ const silence = 40_000;
 const retryMin = 1_000;
 const retryMax = 30_000;
 
+/** Topics that every page hears: the shell and the landing page listen on them, and must not open a second stream for that. */
+const always = ['alerts', 'checks'];
+
 class Live {
   /** connecting at first, open, or lost (and trying again). */
   state = $state<'idle' | 'connecting' | 'open' | 'lost'>('idle');
@@ -38,7 +41,7 @@ class Live {
     set.add(fn);
     this.#listeners.set(topic, set);
     // Called from effects, which must not depend on the stream's state: it changes with each reopening.
-    const reopen = () => { if (topic !== 'data') untrack(() => this.#reopenSoon()); };
+    const reopen = () => { if (topic !== 'data' && !always.includes(topic)) untrack(() => this.#reopenSoon()); };
     if (isNew) reopen();
     return () => {
       set.delete(fn);
@@ -73,7 +76,7 @@ class Live {
   #open(): void {
     this.#close();
     this.state = this.state === 'lost' ? 'lost' : 'connecting';
-    const topics = [...this.#listeners.keys()].filter((t) => t !== 'data').sort();
+    const topics = [...new Set([...always, ...this.#listeners.keys()])].filter((t) => t !== 'data').sort();
     const source = new EventSource(apiURL('api/hulotte/v1/live', { topic: topics }));
     this.#source = source;
     const heard = () => { this.#heard = Date.now(); };

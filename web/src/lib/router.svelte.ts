@@ -1,5 +1,5 @@
 // The browser's location as reactive state, and the only place that writes history.
-import { appPath } from './routing';
+import { appPath, isOutside } from './routing';
 import { isViewKey, queryText } from './urlstate';
 
 /** Where the application lives: document.baseURI without its last segment, "https://host/obs/". */
@@ -30,6 +30,10 @@ class Router {
   go(to: string, opts: { replace?: boolean } = {}): void {
     const url = new URL(to.replace(/^\//, ''), base);
     if (url.href === location.href) return;
+    if (isOutside(`/${url.pathname.slice(base.pathname.length)}`)) {
+      location.assign(url);
+      return;
+    }
     const samePath = url.pathname === location.pathname;
     history[opts.replace ? 'replaceState' : 'pushState'](null, '', url);
     this.#read();
@@ -71,7 +75,7 @@ class Router {
     if (!link?.href || link.target || link.hasAttribute('download') || link.dataset['native'] !== undefined) return;
     const url = new URL(link.href);
     const path = url.origin === location.origin ? appPath(url.pathname, base.pathname) : null;
-    if (path === null || /^\/(api|loki|-|metrics|federate)(\/|$)/.test(path)) return;
+    if (path === null || /^\/(api|loki|-|metrics|federate)(\/|$)/.test(path) || isOutside(path)) return;
     e.preventDefault();
     this.go(path + url.search);
   }

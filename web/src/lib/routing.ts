@@ -38,3 +38,8 @@ export function appPath(pathname: string, basePath: string): string | null {
   if (`${pathname}/` === base) return '/';
   return pathname.startsWith(base) ? `/${pathname.slice(base.length)}` : null;
 }
+
+/** The wall and the public status pages are documents of their own: the browser goes there, the router does not. */
+export function isOutside(path: string): boolean {
+  return /^\/(wall|status)(\/|\?|$)/.test(path);
+}
