@@ -47,6 +47,26 @@ test-clients: build ## end to end with clients that take minutes to build, such 
 bench-logs: build ## logs beside VictoriaLogs and Loki: ARGS="-victorialogs /path/victoria-logs -loki /path/loki"
 	$(GO) run ./test/bench/logs -hulotte bin/hulotte $(ARGS)
 
+.PHONY: bench-checks
+bench-checks: ## 50,000 checks a minute: CPU, memory, scheduling delay (3 minutes): ARGS="-checks 50000 -minutes 2"
+	$(GO) run ./test/bench/checks $(ARGS)
+
+.PHONY: bench-alerts
+bench-alerts: build ## 10,000 active alerts in 1,000 groups: CPU, memory, time of the API's answers (4 minutes): ARGS="-alerts 10000 -minutes 3"
+	$(GO) run ./test/bench/alerts -hulotte bin/hulotte $(ARGS)
+
+.PHONY: bench-rules
+bench-rules: build ## 2,000 alerting rules over 100,000 series every 15 s: CPU, memory, missed evaluations (4 minutes): ARGS="-rules 2000 -minutes 3"
+	$(GO) run ./test/bench/rules -hulotte bin/hulotte $(ARGS)
+
+.PHONY: rehearsal
+rehearsal: build ## things that break for real, and what the default rules make of them (root, half an hour)
+	$(GO) run ./test/rehearsal -hulotte bin/hulotte $(ARGS)
+
+.PHONY: demo
+demo: build ## Hulotte with two applications (Go, Django) and a load on them, until Ctrl-C: ARGS="-rate 4"
+	$(GO) run ./examples/demo $(ARGS)
+
 .PHONY: roundtrip-logs
 roundtrip-logs: build ## log files in, a kill, the same bytes out: FILES="/var/log/syslog ..."
 	$(GO) run ./test/roundtrip -hulotte bin/hulotte $(FILES)
@@ -62,6 +82,10 @@ cassandra: ## a real Apache Cassandra until Ctrl-C: NODES=1 or 3, ARGS for more;
 	@exec bin/cassandra-dev -nodes $(NODES) $(ARGS)
 
 FUZZTIME ?= 30s
+.PHONY: race
+race: ## every Go test with the race detector, also those for which the suite has no time
+	$(GO) test -race -timeout=60m ./...
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME each
 	@set -e; for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \

@@ -26,7 +26,7 @@ func anySeries(t *testing.T, p *harness.Process, expr string) error {
 // API, with the form of the answer that each needs. Grafana itself is not run here.
 func TestGrafanaDataSourceCalls(t *testing.T) {
 	config := apiConfig(t)
-	p := harness.Start(t, harness.Options{Args: []string{"--prometheus.config", config}, Config: "host: {enabled: false}\n"})
+	p := harness.Start(t, harness.Options{Args: []string{"--prometheus.config", config}, Config: "host: {enabled: false}\nalerting: {default_rules: false}\n"})
 	end := samplesEnd()
 	remoteWrite(t, p.URL, dataset(end))
 	waitForRulesAndTargets(t, p.URL)

@@ -3,9 +3,11 @@ package test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -91,7 +93,14 @@ func TestStreamExplosion(t *testing.T) {
 // A flood, much more than can be written: everybody gets a clear answer, what was acknowledged is there, memory holds.
 func TestFlood(t *testing.T) {
 	p := harness.Start(t, harness.Options{})
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	length := 5 * time.Second
+	if text := os.Getenv("TEST_FLOOD"); text != "" { // "1m": for as long as that, by hand
+		var err error
+		if length, err = time.ParseDuration(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
 	var acked, later atomic.Int64
 	var senders sync.WaitGroup
@@ -114,15 +123,36 @@ func TestFlood(t *testing.T) {
 		})
 	}
 	senders.Wait()
-	var found int64
-	readLines(t, p, `{job="flood"}`, func(string) { found++ })
-	if found != acked.Load() {
+	if found := countLines(t, p, `{job="flood"}`); found != acked.Load() {
 		t.Errorf("%d lines are there, %d were acknowledged", found, acked.Load())
 	}
 	t.Logf("%d lines acknowledged, %d pushes told to come later, peak memory %d MB", acked.Load(), later.Load(), peakMemory(t, p)>>20)
 	if rss := peakMemory(t, p); rss > 1500<<20 {
 		t.Errorf("it took %d MB of memory", rss>>20)
 	}
+}
+
+// countLines returns how many lines of the last hour a query finds.
+func countLines(t *testing.T, p *harness.Process, query string) int64 {
+	t.Helper()
+	res, err := http.Get(p.URL + "/loki/api/v1/query?" + url.Values{"query": {"sum(count_over_time(" + query + "[1h]))"}}.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var answer struct {
+		Data struct {
+			Result []struct{ Value [2]any }
+		}
+	}
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || res.StatusCode != http.StatusOK || len(answer.Data.Result) != 1 {
+		t.Fatalf("%s: %s %v %v", query, res.Status, answer, err)
+	}
+	n, err := strconv.ParseInt(fmt.Sprint(answer.Data.Result[0].Value[1]), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 const floodLines = 5000

@@ -108,7 +108,7 @@ scrape_configs:
 func TestPrometheusAPI(t *testing.T) {
 	config := apiConfig(t)
 	theirs := startReference(t, config)
-	ours := harness.Start(t, harness.Options{Args: []string{"--prometheus.config", config}, Config: "host: {enabled: false}\nserver: {external_url: 'https://out.example:1234/', route_prefix: /}\n"}).URL
+	ours := harness.Start(t, harness.Options{Args: []string{"--prometheus.config", config}, Config: "host: {enabled: false}\nserver: {external_url: 'https://out.example:1234/', route_prefix: /}\nalerting: {default_rules: false}\n"}).URL
 	end := samplesEnd()
 	series := dataset(end)
 	remoteWrite(t, theirs, series)

@@ -117,12 +117,66 @@ func TestTelemetrygen(t *testing.T) {
 		t.Helper()
 		run(t, t.TempDir(), binary, append([]string{"logs", "--otlp-insecure", "--rate", "0", "--otlp-endpoint", fmt.Sprintf("127.0.0.1:%d", port), "--logs", strconv.Itoa(n)}, args...)...)
 	}
-	send(overGRPC, 500)
-	send(overHTTP, 300, "--otlp-http")
-	n := 0
-	readLines(t, p, `{service_name="telemetrygen"}`, func(string) { n++ })
-	if n != 800 {
-		t.Errorf("%d records, not 800", n)
+	send(overGRPC, 500, "--body", "over gRPC", "--severity-text", "Error", "--severity-number", "17", "--telemetry-attributes", `transport="grpc"`)
+	send(overHTTP, 300, "--otlp-http", "--body", "over HTTP", "--telemetry-attributes", `transport="http"`,
+		"--trace-id", "ae87dadd90e9935a4bc9660628efd569", "--span-id", "5828fa4960140870")
+	send(overHTTP, 200, "--otlp-http", "--body", "with a resource", "--otlp-attributes", `zone="b"`)
+	f := func(query string, want int) {
+		t.Helper()
+		n := 0
+		readLines(t, p, query, func(string) { n++ })
+		if n != want {
+			t.Errorf("%s: %d records, not %d", query, n, want)
+		}
+	}
+	f(`{service_name="telemetrygen"}`, 1000)
+	f(`{service_name="telemetrygen"} |= "over gRPC" | transport="grpc" | severity_text="Error" | detected_level="error" | severity_number="17"`, 500)
+	f(`{service_name="telemetrygen"} |= "over HTTP" | transport="http" | trace_id="ae87dadd90e9935a4bc9660628efd569" | span_id="5828fa4960140870"`, 300)
+	f(`{service_name="telemetrygen"} |= "with a resource" | zone="b"`, 200)
+}
+
+// bulkClient sends documents through Elasticsearch's own client, as scripts and shippers do: it asks who the server is, makes an index
+// template and a data stream, sends in bulk, and looks at what every document was answered.
+const bulkClient = `
+import sys
+from elasticsearch import Elasticsearch, helpers
+es = Elasticsearch(sys.argv[1])
+assert es.info()['version']['number'].startswith(('8.', '9.')), es.info()
+es.indices.put_index_template(name='shop', index_patterns=['shop-*'], data_stream={}, priority=200)
+lines = ['plain', 'ünïcode ✓ "quoted"', 'two\nlines'] + ['line %d' % i for i in range(1497)]
+actions = [{'_op_type': 'create', '_index': 'shop-web', '@timestamp': sys.argv[2], 'message': line, 'log': {'level': 'warn'},
+            'user': {'id': i}} for i, line in enumerate(lines)]
+ok, bad = helpers.bulk(es, actions, chunk_size=400)
+assert (ok, bad) == (1500, []), (ok, bad)
+answer = es.bulk(operations=[{'create': {'_index': 'shop-web'}}, {'@timestamp': 'never', 'message': 'no time'},
+                             {'create': {'_index': 'shop-web'}}, {'@timestamp': sys.argv[2], 'message': 'after a bad one'}])
+status = [i['create']['status'] for i in answer['items']]
+assert answer['errors'] and status == [400, 201], answer
+`
+
+// Elasticsearch's own client for Python sends in bulk, and every document is there as it was.
+func TestElasticsearchClient(t *testing.T) {
+	python := pythonWith(t, "elasticsearch==9.5.1")
+	port := freePort(t)
+	p := harness.Start(t, harness.Options{Config: fmt.Sprintf("ingest:\n  elasticsearch:\n    listen: 127.0.0.1:%d\n", port)})
+	script := filepath.Join(t.TempDir(), "bulk.py")
+	harness.WriteFile(t, script, bulkClient)
+	run(t, t.TempDir(), python, script, fmt.Sprintf("http://127.0.0.1:%d", port), time.Now().UTC().Format(time.RFC3339Nano))
+	var got []string
+	readWhole(t, p, `{index="shop-web"} | detected_level="warn" | user_id!=""`, func(l string) { got = append(got, l) })
+	slices.Sort(got)
+	want := []string{"plain", `ünïcode ✓ "quoted"`, "two\nlines"}
+	for i := range 1497 {
+		want = append(want, fmt.Sprintf("line %d", i))
+	}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%d lines are there, not the %d that were sent", len(got), len(want))
+	}
+	var after []string
+	readWhole(t, p, `{index="shop-web"} |= "after a bad one"`, func(l string) { after = append(after, l) })
+	if len(after) != 1 {
+		t.Errorf("after a document that was refused: %q", after)
 	}
 }
 

@@ -90,8 +90,8 @@ func Launch(t testing.TB, o Options) *Process {
 		args = append(args, "--config", p.ConfigFile)
 	}
 	p.cmd = exec.Command(Binary(t), append(args, o.Args...)...)
-	// What this machine logs meanwhile is nobody's business but that of tests about it.
-	p.cmd.Env = append(append(cleanEnv(), "HULOTTE_LOGS_ENABLED=false"), o.Env...)
+	// What this machine runs and logs meanwhile is nobody's business but that of tests about it.
+	p.cmd.Env = append(append(cleanEnv(), "HULOTTE_LOGS_ENABLED=false", "HULOTTE_MONITORING_DISCOVERY_ENABLED=false"), o.Env...)
 	// A folder of its own keeps the process from finding this checkout, or a hulotte.yml that lies here.
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log

@@ -21,6 +21,7 @@ type ingestRow struct {
 	data, journal   int64   // bytes
 	median, p99     time.Duration
 	again           int // pushes that were sent again since the system asked for that
+	asked           asked
 }
 
 // ingest pushes everything over some connections, then lets the system settle.
@@ -28,7 +29,9 @@ func ingest(ctx context.Context, o options, s *system, p *pushSet) (ingestRow, e
 	row := ingestRow{name: s.name}
 	before := s.usage()
 	begin := time.Now()
+	asking := o.startAsking(ctx, s, p)
 	took, retried, err := pushAll(ctx, o, s, p)
+	row.asked = asking()
 	if err != nil {
 		return row, err
 	}
@@ -148,4 +151,5 @@ func printIngest(rows []ingestRow, p *pushSet) {
 			float64(rows[0].peak)/float64(r.peak), float64(rows[0].data)/float64(r.data))
 	}
 	fmt.Print("\n\n")
+	printAsked(rows)
 }

@@ -26,7 +26,7 @@ type options struct {
 	hulotte, victoriaLogs, loki string
 	dir                         string
 	keep                        bool
-	late                        bool
+	late, asking                bool
 }
 
 func main() {
@@ -42,6 +42,7 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "", "folder for data and pushes; default: a temporary one")
 	flag.BoolVar(&o.keep, "keep", false, "leave the folder")
 	flag.BoolVar(&o.late, "late", false, "push in an order in which a tenth of the pushes comes an hour late")
+	flag.BoolVar(&o.asking, "asking", false, "ask the questions in turns while the lines come in, too")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
