@@ -6,6 +6,8 @@ export default defineConfig({
   outputDir: 'test-results',
   workers: 1,
   timeout: 60_000,
+  // A test that passes the second time is named at the end of the suite.
+  retries: 1,
   expect: { timeout: 10_000 },
   forbidOnly: !!process.env['CI'],
   reporter: process.env['CI'] ? [['line'], ['junit', { outputFile: 'test-results/junit.xml' }]] : 'line',

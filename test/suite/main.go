@@ -179,7 +179,7 @@ func (s step) run(ctx context.Context, out io.Writer) (tally, time.Duration) {
 		fmt.Fprintf(out, "%s: %v\n", s.name, err)
 		t.failed++
 	}
-	return t, cost(cmd)
+	return s.runAgain(ctx, out, t), cost(cmd)
 }
 
 // cost is the processor time of a command and of the children that it waited for.

@@ -13,8 +13,10 @@ import (
 // tally counts test results.
 type tally struct {
 	passed, failed, skipped int
-	// reasons are the lines that say why a test was left out, without repeats.
+	// reasons are the lines that say why a test was left out, or that it had to be run again, without repeats.
 	reasons map[string]bool
+	// failures are the failed Go tests by package; a package that failed by itself has the test "".
+	failures map[string][]string
 }
 
 func (t *tally) add(o tally) {
@@ -31,6 +33,14 @@ func (t *tally) because(reason string) {
 		t.reasons = map[string]bool{}
 	}
 	t.reasons[reason] = true
+}
+
+func (t *tally) fail(pkg, test string) {
+	t.failed++
+	if t.failures == nil {
+		t.failures = map[string][]string{}
+	}
+	t.failures[pkg] = append(t.failures[pkg], test)
 }
 
 func (t *tally) leftOut() []string { return slices.Sorted(maps.Keys(t.reasons)) }
@@ -76,7 +86,7 @@ func countGo(out io.Reader) (tally, error) {
 		case "fail", "build-fail":
 			// A package fails with its tests; it counts only when it failed by itself (build, panic, TestMain).
 			if e.Test != "" || !failed[e.Package] {
-				t.failed++
+				t.fail(e.Package, e.Test)
 			}
 			failed[e.Package] = true
 			fmt.Printf("FAIL  %s\n%s", strings.TrimSpace(key), strings.Join(output[key], ""))
@@ -128,7 +138,7 @@ func countVitest(out io.Reader) (tally, error) {
 }
 
 // countPlaywright reads the report of Playwright's json reporter. A flaky test, one that passed when it was
-// tried again, counts as failed.
+// tried again, counts as passed, and the end of the run says how many there were.
 func countPlaywright(out io.Reader) (tally, error) {
 	var r struct {
 		Stats  struct{ Expected, Unexpected, Flaky, Skipped int }
@@ -137,5 +147,9 @@ func countPlaywright(out io.Reader) (tally, error) {
 	if err := json.NewDecoder(out).Decode(&r); err != nil {
 		return tally{}, err
 	}
-	return tally{passed: r.Stats.Expected, failed: r.Stats.Unexpected + r.Stats.Flaky + len(r.Errors), skipped: r.Stats.Skipped}, nil
+	t := tally{passed: r.Stats.Expected + r.Stats.Flaky, failed: r.Stats.Unexpected + len(r.Errors), skipped: r.Stats.Skipped}
+	if r.Stats.Flaky > 0 {
+		t.because(fmt.Sprintf("FLAKY: %d browser tests failed, and passed when they were run again", r.Stats.Flaky))
+	}
+	return t, nil
 }
