@@ -130,17 +130,17 @@ func (p *push) write() error {
 	}
 	h, err := s.join()
 	if err != nil {
-		s.budget.release(n)
+		s.budget.Release(n)
 		return err
 	}
 	defer h.inflight.Done()
 	b.entry = appendEntry(b.entry[:0], h.to, p.t.name, b.content.bytes)
 	if err := s.journalAppend(p.ctx, b.entry); err != nil {
-		s.budget.release(n)
+		s.budget.Release(n)
 		return err
 	}
 	records, raw, kept, err := s.insert(h, p.t.name, b.content.bytes)
-	s.budget.release(n - kept)
+	s.budget.Release(n - kept)
 	if err != nil {
 		return err
 	}
@@ -154,13 +154,13 @@ func (p *push) write() error {
 
 // room waits for room in memory.
 func (s *Store) room(ctx context.Context, n int64) error {
-	if _, ok := s.budget.try(n); ok {
+	if _, ok := s.budget.Try(n); ok {
 		return nil
 	}
 	s.wakeCutter(nil)
 	wait, cancel := context.WithTimeoutCause(ctx, s.o.AppendTimeout, errWaited)
 	defer cancel()
-	return s.budget.acquire(wait, n)
+	return s.budget.Acquire(wait, n)
 }
 
 // join returns the head that is written to; it cannot be cut before its inflight is done.

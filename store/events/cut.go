@@ -139,7 +139,7 @@ func (s *Store) cut(ctx context.Context, h *head) error {
 	s.heads = without(s.heads, h)
 	s.mu.Unlock()
 	s.metrics.cuts.Inc()
-	s.budget.wake()
+	s.budget.Wake()
 	return nil
 }
 
@@ -181,7 +181,7 @@ func (s *Store) cutPartition(ctx context.Context, p *partition) error {
 		p.head.encoded.Add(-size)
 	})
 	if err == nil {
-		s.budget.wake()
+		s.budget.Wake()
 	}
 	return err
 }

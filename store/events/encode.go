@@ -93,7 +93,7 @@ func (e *encoders) run(s *Store, enc *rowgroup.Encoder) {
 			e.log.Error("BUG: records cannot be encoded: they stay in memory and in the journal", "tenant", j.p.key.tenant, "err", err)
 		} else {
 			j.p.finish(j, groups)
-			s.budget.release(j.bytes)
+			s.budget.Release(j.bytes)
 		}
 		j.p.head.jobs.Done()
 		s.wakeCutter(j.p.head)

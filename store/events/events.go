@@ -24,6 +24,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/hulotte-dev/hulotte/internal/budget"
 	"github.com/hulotte-dev/hulotte/model"
 	"github.com/hulotte-dev/hulotte/store"
 	"github.com/hulotte-dev/hulotte/store/block"
@@ -40,7 +41,7 @@ type Store struct {
 	blocks      *block.Catalogue
 	journal     medium.Journal
 	encoders    *encoders
-	budget      *budget
+	budget      *budget.Budget
 	directories *directories
 	deletions   *deletions
 	seed        maphash.Seed
@@ -101,7 +102,7 @@ func open(ctx context.Context, o Options, m medium.Medium, log *slog.Logger, reg
 	s.scratches.New = func() any { return rowgroup.NewScratch() }
 	s.ended, s.stop = context.WithCancel(context.Background())
 	s.replaying.Store(true)
-	s.budget = newBudget(o.HeadBytes, s.gateOpen)
+	s.budget = budget.New(o.HeadBytes, s.gateOpen)
 	s.directories = newDirectories(o.DirectoryBytes, s.seed)
 	s.deletions = newDeletions(s)
 	s.metrics = newMetrics(s, reg)

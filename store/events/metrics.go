@@ -26,7 +26,7 @@ func newMetrics(s *Store, reg prometheus.Registerer) *metrics {
 	gauge := func(name, help string, f func() float64) {
 		with.NewGaugeFunc(prometheus.GaugeOpts{Name: "hulotte_events_" + name, Help: help}, f)
 	}
-	gauge("head_bytes", "Bytes of records in memory that are not encoded yet, with those that are being taken.", func() float64 { return float64(s.budget.inUse()) })
+	gauge("head_bytes", "Bytes of records in memory that are not encoded yet, with those that are being taken.", func() float64 { return float64(s.budget.InUse()) })
 	gauge("head_encoded_bytes", "Bytes of encoded records in memory, which wait to become blocks.", func() float64 { return float64(s.encodedBytes()) })
 	gauge("head_streams", "Streams in memory, counted once for each day and generation.", func() float64 { return float64(s.headStreams()) })
 	gauge("heads", "Generations in memory: the one that is written to, and those that are becoming blocks.", func() float64 { return float64(len(s.headList())) })

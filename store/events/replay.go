@@ -103,7 +103,7 @@ func (r *replay) entry(at medium.Position, b []byte) error {
 	}
 	r.buffer = e.content
 	r.last = max(r.last, e.generation)
-	if err := r.s.budget.acquire(context.Background(), int64(len(e.content))); err != nil {
+	if err := r.s.budget.Acquire(context.Background(), int64(len(e.content))); err != nil {
 		return err
 	}
 	var kept int64
@@ -124,7 +124,7 @@ func (r *replay) entry(at medium.Position, b []byte) error {
 		r.s.encoders.submit(j)
 		return nil
 	})
-	r.s.budget.release(int64(len(e.content)) - kept)
+	r.s.budget.Release(int64(len(e.content)) - kept)
 	if r.s.tailed.Load() > r.s.o.HeadBytes/2 {
 		r.s.foldAll(r.s.o.HeadBytes / 2)
 	}
