@@ -21,6 +21,8 @@ export class Mock {
   /** What an instant query answers. */
   vector: { metric: Record<string, string>; value: unknown[] }[] = [];
   statusPage: unknown = null;
+  /** Answers for other parts of the API, by the path below /api/hulotte/v1/; undefined where it has none. */
+  answers: (name: string, q: URLSearchParams) => unknown = () => undefined;
   /** Every request of an action, as it came. */
   asked: { path: string; body: Record<string, unknown> }[] = [];
   requests = 0;
@@ -102,6 +104,8 @@ export class Mock {
     const body = text && isJSON ? (JSON.parse(text) as Record<string, unknown>) : {};
     if (req.method === 'POST' && isJSON) this.asked.push({ path: name, body });
     const ids = (body['checks'] as string[] | undefined) ?? [];
+    const answer = this.answers(name, isJSON || !text ? q : new URLSearchParams(text));
+    if (answer !== undefined) return ok(answer);
     switch (name) {
       case 'live':
         res.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });

@@ -33,6 +33,11 @@ export function readTraces(content: string): RawTrace[] {
     } catch { /* it is no such file either */ }
     if (json === undefined) throw new Unreadable(`It is not JSON: ${e instanceof Error ? e.message : String(e)}.`);
   }
+  return tracesOf(json);
+}
+
+/** All traces of what was JSON, as readTraces has them. */
+export function tracesOf(json: unknown): RawTrace[] {
   const make = new Builder();
   collect(json, make, 0);
   const out = make.done();
