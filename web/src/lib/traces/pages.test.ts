@@ -21,7 +21,9 @@ describe('state of a trace in the URL', () => {
 
 describe('windows of the line', () => {
   it('stay within it', () => {
-    expect(clampWindow(0.9, 1.4)).toEqual([0.5, 1]);
+    const [lo, hi] = clampWindow(0.9, 1.4);
+    expect(lo).toBeCloseTo(0.5);
+    expect(hi).toBe(1);
     expect(clampWindow(0.4, 0.2)).toEqual([0.2, 0.4]);
     const [a, b] = clampWindow(0.5, 0.5);
     expect(b - a).toBeGreaterThan(0);
