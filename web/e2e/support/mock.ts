@@ -21,7 +21,7 @@ export class Mock {
   /** What an instant query answers. */
   vector: { metric: Record<string, string>; value: unknown[] }[] = [];
   statusPage: unknown = null;
-  /** Answers for other parts of the API, by the path below /api/hulotte/v1/; undefined where it has none. */
+  /** Answers for other parts of the API, by the path below /api/hulotte/v1/, or the whole of another; undefined where it has none. */
   answers: (name: string, q: URLSearchParams) => unknown = () => undefined;
   /** Every request of an action, as it came. */
   asked: { path: string; body: Record<string, unknown> }[] = [];

@@ -92,3 +92,18 @@ export function withFilter(query: string, t: Tag): string {
   if (t.key === 'resource.service.name' && t.op === '=' && f.service === '') return writeFilters({ ...f, service: t.value });
   return writeFilters({ ...f, tags: [...f.tags, t] });
 }
+
+/** Milliseconds as TraceQL's duration, to the microsecond. */
+function durationText(ms: number): string { return `${Math.max(0, Math.round(ms * 1000))}us`; }
+
+/** The spanset of a region's durations. */
+export function regionQuery(r: { min: number; max: number }): string {
+  return `{${[...(r.min > 0 ? [`duration >= ${durationText(r.min)}`] : []), ...(Number.isFinite(r.max) ? [`duration < ${durationText(r.max)}`] : [])].join(' && ')}}`;
+}
+
+/** The query with its spans narrowed to a region's durations. */
+export function narrowed(query: string, r: { min: number; max: number } | null): string {
+  const base = query.trim() === '' ? '{}' : query.trim();
+  if (!r || (r.min <= 0 && !Number.isFinite(r.max))) return base;
+  return base === '{}' ? regionQuery(r) : `${base} | ${regionQuery(r)}`;
+}
