@@ -1,6 +1,7 @@
 // The pages of alerts against the real binary: results of checks come from outside, become alerts, and are routed; the browser sees what follows.
 import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
+import { createECDH, randomBytes } from 'node:crypto';
 import { createServer, type Server as Hook } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { startServer, type Server } from './server';
@@ -174,6 +175,29 @@ test('messages that do not arrive are the loudest thing; who is told, why, and w
   await page.getByRole('button', { name: 'Failures only' }).click();
   await expect(page).toHaveURL(/failed=1/);
   await expect(page.getByRole('region', { name: 'Delivery log' })).not.toContainText('test arrived');
+});
+
+test('this browser is told, and told no more', async ({ page }) => {
+  // Headless Chromium has no push service behind it: the browser's part is stood in for, the server's is real.
+  const ecdh = createECDH('prime256v1');
+  const keys = { p256dh: ecdh.generateKeys('base64url'), auth: randomBytes(16).toString('base64url') };
+  await page.addInitScript((k) => {
+    const endpoint = 'https://push.example.com/browser-1';
+    const subscription = { endpoint, toJSON: () => ({ endpoint, expirationTime: null, keys: k }), unsubscribe: async () => { localStorage.removeItem('told'); return true; } };
+    const pushManager = { getSubscription: async () => (localStorage.getItem('told') ? subscription : null), subscribe: async () => { localStorage.setItem('told', '1'); return subscription; } };
+    Object.defineProperty(navigator, 'serviceWorker', { value: { register: async () => ({ pushManager }), ready: Promise.resolve({ pushManager }), getRegistration: async () => ({ pushManager }) } });
+    Object.defineProperty(Notification, 'requestPermission', { value: async () => 'granted' });
+  }, keys);
+  await open(page, 'receivers');
+  const here = page.getByRole('region', { name: 'This browser' });
+  await expect(here).toContainText('No receiver sends to browsers yet');
+  await here.getByLabel('Whose browser this is').fill('Anna');
+  await here.getByRole('button', { name: 'Tell this browser' }).click();
+  await expect(here).toContainText('This browser is told of alerts.');
+  await expect(here.getByRole('list', { name: 'Browsers that are told' })).toContainText('Anna');
+  await here.getByRole('button', { name: 'Tell this browser no more' }).click();
+  await expect(here.getByRole('button', { name: 'Tell this browser' })).toBeVisible();
+  await expect(here.getByRole('list', { name: 'Browsers that are told' })).toHaveCount(0);
 });
 
 test('filtered by matchers, grouped by a label, chosen and silenced together', async ({ page }) => {

@@ -238,8 +238,18 @@ test('the network: interfaces by use, what they carry, a device of its own', asy
     site(m);
     const port = (instance: string, i: number, more: Record<string, number>) => Object.entries(more).map(([q, v]) => ({ metric: { q, instance, ifIndex: String(i), ifName: `Gi0/${i}` }, value: [Date.now() / 1000, String(v)] }));
     m.vector = [...port('sw1', 1, { in: 1e6, out: 9.8e8, speed: 1e9, oper: 1, admin: 1 }), ...port('sw1', 2, { in: 2e6, out: 1e6, speed: 1e9, oper: 1, admin: 1, err: 3 }), ...port('sw1', 3, { oper: 2, admin: 2 }), ...port('sw2', 1, { in: 5e7, out: 5e7, speed: 1e9, oper: 1, admin: 1 })];
+    const read = new Date().toISOString();
+    m.neighbours = {
+      nodes: [{ id: 'sw1', name: 'sw1', known: true, read }, { id: 'sw2', name: 'sw2', known: true, problem: 'no answer within 2s' }, { id: 'ap-7', name: 'ap-7', known: false, description: 'an access point' }],
+      links: [{ from: 'sw1', from_port: 'Gi0/1', to: 'sw2', to_port: 'Gi0/24', protocols: ['lldp', 'cdp'], both: true }, { from: 'sw1', from_port: 'Gi0/2', to: 'ap-7', to_port: 'eth0', protocols: ['lldp'], both: false }],
+    };
   }, async (_mock, url) => {
     await open(page, `${url}network`);
+    const neighbours = page.getByRole('region', { name: 'Neighbours' }).first();
+    await expect(neighbours.getByRole('img', { name: 'Map of 3 devices and 2 connections' })).toBeVisible();
+    await expect(neighbours.locator('tbody tr.line')).toHaveCount(2);
+    await expect(neighbours.locator('tbody tr.line').first()).toContainText('Gi0/24');
+    await expect(neighbours.locator('g.box').filter({ hasText: 'sw2' })).toHaveClass(/crit/);
     const ports = page.getByRole('region', { name: 'Interfaces' }).last().locator('tbody tr.line');
     await expect(ports).toHaveCount(4);
     await expect(ports.first()).toContainText('98 %');

@@ -18,6 +18,7 @@ export class Mock {
   downtimes: Downtime[] = [];
   services: Service[] = [];
   network: Record<string, unknown>[] = [];
+  neighbours: { nodes: unknown[]; links: unknown[] } = { nodes: [], links: [] };
   /** What an instant query answers. */
   vector: { metric: Record<string, string>; value: unknown[] }[] = [];
   statusPage: unknown = null;
@@ -155,6 +156,7 @@ export class Mock {
       }) });
       case 'services': return ok({ services: this.services.filter((s) => !q.get('name') || s.id === q.get('name') || s.name === q.get('name')) });
       case 'network': return ok({ devices: this.network });
+      case 'network/neighbours': return ok(this.neighbours);
       case 'status-pages': return ok({ pages: this.statusPage ? [{ slug: 'shop', title: 'Example Shop' }] : [] });
       case 'status-pages/incident': {
         const page = this.statusPage as { incidents: Record<string, unknown>[] };
