@@ -166,3 +166,34 @@ test('a service of which span metrics arrive: rate, failures, durations, operati
     await expectAccessible(page);
   } finally { await stop(); }
 });
+
+test('exemplars stand as dots in a chart, when they are wanted', async ({ page }) => {
+  const now = Math.floor(Date.now() / 1000);
+  const { url, stop } = await startMock((m) => {
+    m.answers = (name) => (name === '/api/v1/query_exemplars' ? [{ seriesLabels: { __name__: 'x_bucket' }, exemplars: [60, 600, 1200].map((ago, i) => ({ labels: { trace_id: shopID }, value: String(0.015 + i / 500), timestamp: now - ago })) }] : undefined);
+  });
+  try {
+    await page.goto(`${url}explore/metrics?g0.expr=x_seconds&refresh=off`);
+    const dots = page.getByTitle(new RegExp(shopID));
+    await expect(page.locator('.u-over')).toBeVisible();
+    await expect(dots).toHaveCount(0);
+    await page.getByRole('button', { name: 'Exemplars' }).click();
+    await expect(dots).toHaveCount(3);
+    await expect(page).toHaveURL(/show_exemplars=1/);
+    await page.reload(); // and the address keeps it
+    await expect(dots).toHaveCount(3);
+    await expect.poll(async () => (await dots.first().boundingBox())!.x).toBeGreaterThan((await page.locator('.u-over').boundingBox())!.x);
+  } finally { await stop(); }
+});
+
+test('without a file the page says what it takes, and keeps to the rules', async ({ page }) => {
+  const { url, stop } = await startMock(() => undefined);
+  try {
+    await page.goto(url);
+    await page.locator('body[data-page]').waitFor({ state: 'attached' });
+    await page.keyboard.press('g');
+    await page.keyboard.press('x');
+    await expect(page.getByRole('heading', { name: 'Look at a trace from a file' })).toBeVisible();
+    await expectAccessible(page);
+  } finally { await stop(); }
+});

@@ -17,7 +17,7 @@ test('panels survive the URL', () => {
   const panels = [
     { ...emptyPanel, expr: 'a{b="c&d"}', tab: 'heatmap' as const, log: true, hidden: true, unit: 'bytes' as const },
     { ...emptyPanel },
-    { ...emptyPanel, expr: 'up # 100%', tab: 'table' as const, step: 15, stack: true, zero: true },
+    { ...emptyPanel, expr: 'up # 100%', tab: 'table' as const, step: 15, stack: true, zero: true, exemplars: true },
   ];
   const q = queryText(encodePanels(panels, new URLSearchParams('from=now-6h&g7.expr=old')));
   expect(decode(q)).toEqual(panels);

@@ -18,9 +18,11 @@ export interface PanelState {
   unit: Unit | 'auto';
   /** The eye is closed: kept, but not asked. */
   hidden: boolean;
+  /** Single observations with their traces are drawn as dots. */
+  exemplars: boolean;
 }
 
-export const emptyPanel: PanelState = { expr: '', tab: 'graph', stack: false, log: false, zero: false, step: 0, unit: 'auto', hidden: false };
+export const emptyPanel: PanelState = { expr: '', tab: 'graph', stack: false, log: false, zero: false, step: 0, unit: 'auto', hidden: false, exemplars: false };
 
 /** More than a person compares, and a bound on what a hand-made link makes the server do. */
 export const maxPanels = 20;
@@ -44,9 +46,10 @@ export function decodePanels(query: URLSearchParams): PanelState[] {
       case 'step_input': p.step = parseDuration(value) ?? (Number(value) > 0 ? Number(value) : 0); break;
       case 'log': p.log = value === '1'; break;
       case 'zero': p.zero = value === '1'; break;
+      case 'show_exemplars': p.exemplars = value === '1'; break;
       case 'hide': p.hidden = value === '1'; break;
       case 'unit': p.unit = units.includes(value as Unit) ? (value as Unit) : 'auto'; break;
-      default: // what Prometheus has and we need not (show_exemplars, res_type …)
+      default: // what Prometheus has and we need not (res_type …)
     }
   }
   const panels = [...found].sort(([a], [b]) => a - b).slice(0, maxPanels).map(([, p]) => p);
@@ -64,6 +67,7 @@ export function encodePanels(panels: readonly PanelState[], query: URLSearchPara
     if (p.log) out.set(`g${i}.log`, '1');
     if (p.zero) out.set(`g${i}.zero`, '1');
     if (p.unit !== 'auto') out.set(`g${i}.unit`, p.unit);
+    if (p.exemplars) out.set(`g${i}.show_exemplars`, '1');
     if (p.hidden) out.set(`g${i}.hide`, '1');
   });
   for (const [k, v] of query) if (!panelKey.test(k)) out.append(k, v);

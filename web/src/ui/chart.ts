@@ -9,6 +9,9 @@ import type { Status } from './status';
 export interface Threshold { value: number; status: Status; /** 'above' (default) or 'below' is the bad side. */ side?: 'above' | 'below' }
 export interface ChartEvent { at: number; text: string; status?: Status }
 
+/** One observation that is drawn over the lines. */
+export interface ChartDot { at: number; value: number; text: string; href?: string }
+
 export interface DrawOptions {
   unit: Unit; zone: Zone; log: boolean; stack: boolean; zero: boolean;
   min: number | undefined; max: number | undefined; axisWidth: number; group: string | undefined;
@@ -17,6 +20,7 @@ export interface DrawOptions {
   range: () => { start: number; end: number };
   hidden: (key: string) => boolean;
   onCursor: (u: uPlot) => void; onFocus: (index: number | null) => void; onZoom: (start: number, end: number) => void; onReset: () => void;
+  onDraw?: (u: uPlot) => void;
 }
 
 export function colourOf(s: ChartSeries): string {
@@ -71,7 +75,7 @@ export function makeOptions(series: readonly ChartSeries[], size: { width: numbe
     ...(o.stack ? { bands: series.slice(1).map((s, i) => ({ series: [i + 2, i + 1] as [number, number], fill: alpha(resolve(colourOf(s)), 0.35) })) } : {}),
     hooks: {
       drawClear: [(u) => drawThresholds(u, o)],
-      draw: [(u) => drawEvents(u, o)],
+      draw: [(u) => { drawEvents(u, o); o.onDraw?.(u); }],
       setCursor: [o.onCursor],
       setSeries: [(_u, i) => o.onFocus(i)],
       setSelect: [(u) => {

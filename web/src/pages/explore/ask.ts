@@ -68,6 +68,15 @@ export function tableCSV(rows: readonly TableRow[]): string {
   return `${lines.map((l) => l.map(cell).join(',')).join('\r\n')}\r\n`;
 }
 
+interface RawExemplars { seriesLabels: Labels; exemplars: { labels: Labels; value: string; timestamp: number }[] }
+export interface Exemplar { at: number; value: number; labels: Labels }
+
+/** Single observations of the series that an expression selects, the newest of them. */
+export async function askExemplars(query: string, range: { start: number; end: number }, signal: AbortSignal): Promise<Exemplar[]> {
+  const all = (await post<RawExemplars[] | null>('api/v1/query_exemplars', { query, start: range.start, end: range.end }, signal)).data ?? [];
+  return all.flatMap((s) => s.exemplars.map((e) => ({ at: e.timestamp, value: Number(e.value), labels: e.labels }))).filter((e) => Number.isFinite(e.value)).sort((a, b) => b.at - a.at).slice(0, 300);
+}
+
 export function download(name: string, text: string, type = 'text/csv'): void {
   const url = URL.createObjectURL(new Blob([text], { type }));
   const a = document.createElement('a');
