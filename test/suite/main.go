@@ -21,8 +21,8 @@ import (
 )
 
 // withoutRace is what the race detector has little to find in, or would only slow down: programs that are started and
-// watched from outside, and what one goroutine at a time does (store/events searches groups with several). Everything else is tested once, with it.
-var withoutRace = []string{"cmd", "config", "logformat", "model", "query/promql", "store/events/rowgroup", "store/medium/local", "store/medium/transfer", "test", "tools", "web"}
+// watched from outside, and what one goroutine at a time does (store/events and store/spans search groups with several). Everything else is tested once, with it.
+var withoutRace = []string{"cmd", "config", "logformat", "model", "query/promql", "store/events/rowgroup", "store/spans/spangroup", "store/medium/local", "store/medium/transfer", "test", "tools", "web"}
 
 // manyTimes are tests of packages without race that do the same thing at every place where it can go wrong, one after the other; the other tests
 // of racePart have several goroutines, and are run with the detector as well. `make race` runs everything with it.
