@@ -36,7 +36,7 @@ func (r *Receiver) http(signal string, export exporter, what jsonTable) http.Han
 		r.count(signal, "http", status)
 		w.Header().Set("Content-Type", contentType)
 		if contentType == typeJSON {
-			response = answerJSON(response, err != nil)
+			response = answerJSON(response, err != nil, rejected(signal))
 		}
 		w.WriteHeader(status)
 		_, _ = w.Write(response) // whoever is gone needs no answer
@@ -105,8 +105,16 @@ func partialSuccess(refused model.Refusals) []byte {
 	return wire.AppendBytes(nil, 1, partial)
 }
 
+// rejected is what the answer calls the number of what was not kept.
+func rejected(signal string) string {
+	if signal == "traces" {
+		return "rejectedSpans"
+	}
+	return "rejectedLogRecords"
+}
+
 // answerJSON turns one of the two answers that there are into JSON.
-func answerJSON(response []byte, failed bool) []byte {
+func answerJSON(response []byte, failed bool, rejected string) []byte {
 	var out any = struct{}{}
 	var number int64
 	var message string
@@ -127,7 +135,7 @@ func answerJSON(response []byte, failed bool) []byte {
 		out = map[string]any{"code": number, "message": message}
 	case len(response) > 0:
 		_ = each(response, 1, func(partial []byte) error { read(partial); return nil }) // we wrote it
-		out = map[string]any{"partialSuccess": map[string]any{"rejectedLogRecords": number, "errorMessage": message}}
+		out = map[string]any{"partialSuccess": map[string]any{rejected: number, "errorMessage": message}}
 	}
 	text, err := json.Marshal(out)
 	if err != nil {

@@ -31,6 +31,8 @@ const (
 	jsonHex
 	jsonBase64
 	jsonSeverity
+	jsonSpanKind
+	jsonSpanCode
 )
 
 type jsonField struct {
@@ -53,6 +55,13 @@ const (
 	jsonAnyValue
 	jsonArrayValue
 	jsonKeyValueList
+	jsonExportTraces
+	jsonResourceSpans
+	jsonScopeSpans
+	jsonSpan
+	jsonSpanEvent
+	jsonSpanLink
+	jsonSpanStatus
 	jsonTables
 )
 
@@ -66,7 +75,7 @@ func (t jsonTable) fields() map[string]jsonField {
 			"scopeLogs": {resourceScopes, jsonMessage, jsonScopeLogs},
 		}
 	case jsonResource:
-		return map[string]jsonField{"attributes": {resourceAttributes, jsonMessage, jsonKeyValue}}
+		return map[string]jsonField{"attributes": {resourceAttributes, jsonMessage, jsonKeyValue}, "droppedAttributesCount": {num: resourceDropped, of: jsonVarint}}
 	case jsonScopeLogs:
 		return map[string]jsonField{
 			"scope":      {scopeSelf, jsonMessage, jsonScope},
@@ -75,7 +84,7 @@ func (t jsonTable) fields() map[string]jsonField {
 	case jsonScope:
 		return map[string]jsonField{
 			"name": {num: scopeName, of: jsonText}, "version": {num: scopeVersion, of: jsonText},
-			"attributes": {scopeAttributes, jsonMessage, jsonKeyValue},
+			"attributes": {scopeAttributes, jsonMessage, jsonKeyValue}, "droppedAttributesCount": {num: scopeDropped, of: jsonVarint},
 		}
 	case jsonLogRecord:
 		return map[string]jsonField{
@@ -99,6 +108,45 @@ func (t jsonTable) fields() map[string]jsonField {
 		return map[string]jsonField{"values": {listValues, jsonMessage, jsonAnyValue}}
 	case jsonKeyValueList:
 		return map[string]jsonField{"values": {listValues, jsonMessage, jsonKeyValue}}
+	}
+	return t.spanFields()
+}
+
+// spanFields are the tables of traces.
+func (t jsonTable) spanFields() map[string]jsonField {
+	switch t {
+	case jsonExportTraces:
+		return map[string]jsonField{"resourceSpans": {requestResources, jsonMessage, jsonResourceSpans}}
+	case jsonResourceSpans:
+		return map[string]jsonField{
+			"resource": {resourceSelf, jsonMessage, jsonResource}, "scopeSpans": {resourceScopes, jsonMessage, jsonScopeSpans}, "schemaUrl": {num: groupSchema, of: jsonText},
+		}
+	case jsonScopeSpans:
+		return map[string]jsonField{
+			"scope": {scopeSelf, jsonMessage, jsonScope}, "spans": {scopeRecords, jsonMessage, jsonSpan}, "schemaUrl": {num: groupSchema, of: jsonText},
+		}
+	case jsonSpan:
+		return map[string]jsonField{
+			"traceId": {num: spanTraceID, of: jsonHex}, "spanId": {num: spanID, of: jsonHex}, "parentSpanId": {num: spanParent, of: jsonHex},
+			"traceState": {num: spanState, of: jsonText}, "name": {num: spanName, of: jsonText}, "kind": {num: spanKind, of: jsonSpanKind},
+			"startTimeUnixNano": {num: spanStart, of: jsonFixed64}, "endTimeUnixNano": {num: spanEnd, of: jsonFixed64},
+			"attributes": {spanAttributes, jsonMessage, jsonKeyValue}, "droppedAttributesCount": {num: spanDroppedAttributes, of: jsonVarint},
+			"events": {spanEvents, jsonMessage, jsonSpanEvent}, "droppedEventsCount": {num: spanDroppedEvents, of: jsonVarint},
+			"links": {spanLinks, jsonMessage, jsonSpanLink}, "droppedLinksCount": {num: spanDroppedLinks, of: jsonVarint},
+			"status": {spanStatus, jsonMessage, jsonSpanStatus}, "flags": {num: spanFlags, of: jsonFixed32},
+		}
+	case jsonSpanEvent:
+		return map[string]jsonField{
+			"timeUnixNano": {num: eventTime, of: jsonFixed64}, "name": {num: eventName, of: jsonText},
+			"attributes": {eventAttributes, jsonMessage, jsonKeyValue}, "droppedAttributesCount": {num: eventDropped, of: jsonVarint},
+		}
+	case jsonSpanLink:
+		return map[string]jsonField{
+			"traceId": {num: linkTraceID, of: jsonHex}, "spanId": {num: linkSpanID, of: jsonHex}, "traceState": {num: linkState, of: jsonText},
+			"attributes": {linkAttributes, jsonMessage, jsonKeyValue}, "droppedAttributesCount": {num: linkDropped, of: jsonVarint}, "flags": {num: linkFlags, of: jsonFixed32},
+		}
+	case jsonSpanStatus:
+		return map[string]jsonField{"message": {num: statusText, of: jsonText}, "code": {num: statusCode, of: jsonSpanCode}}
 	}
 	panic("BUG: no such table")
 }
@@ -186,6 +234,8 @@ func (t *transcoder) scalar(key string, f jsonField) error {
 			break
 		}
 		err = t.integer(f, text)
+	case jsonSpanKind, jsonSpanCode:
+		err = t.integer(f, enumNumber(f.of, text))
 	default:
 		err = t.integer(f, text)
 	}
@@ -230,6 +280,22 @@ func (t *transcoder) integer(f jsonField, text string) error {
 		t.out = wire.AppendVarint(t.out, f.num, bits)
 	}
 	return nil
+}
+
+// enumNumber returns the number of SPAN_KIND_SERVER, STATUS_CODE_ERROR and their like, which some senders write, as text; else the text itself.
+func enumNumber(of jsonType, text string) string {
+	prefix, names := "SPAN_KIND_", []string{"UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"}
+	if of == jsonSpanCode {
+		prefix, names = "STATUS_CODE_", []string{"UNSET", "OK", "ERROR"}
+	}
+	if name, ok := strings.CutPrefix(text, prefix); ok {
+		for i, n := range names {
+			if n == name {
+				return strconv.Itoa(i)
+			}
+		}
+	}
+	return text
 }
 
 // severityNumber returns the number of SEVERITY_NUMBER_INFO2 and its like, or 0.

@@ -1,5 +1,5 @@
 // Package otlp receives telemetry in OpenTelemetry's protocol (https://opentelemetry.io/docs/specs/otlp/), over HTTP as
-// protocol buffers or JSON, and over gRPC. For now it receives logs.
+// protocol buffers or JSON, and over gRPC: logs and traces.
 //
 //	r := otlp.New(otlp.Options{}, intake, sink, log, registerer)
 //	mux.Handle("POST /v1/logs", r.Logs())
