@@ -15,11 +15,14 @@ import (
 
 // otlpEndpoints receive OpenTelemetry's protocol on our own port.
 func (a *App) otlpEndpoints() []api.Endpoint {
-	r := a.made.otlp
+	r, traces := a.made.otlp, a.made.spanSink.From("otlp")
 	return []api.Endpoint{
 		{Methods: "POST", Path: "/v1/logs", Handler: r.Logs()},
 		{Methods: "POST", Path: "/otlp/v1/logs", Handler: r.Logs()},
 		{Methods: "POST", Path: otlp.LogsService, Handler: r.LogsGRPC()},
+		{Methods: "POST", Path: "/v1/traces", Handler: r.Traces(traces)},
+		{Methods: "POST", Path: "/otlp/v1/traces", Handler: r.Traces(traces)},
+		{Methods: "POST", Path: otlp.TracesService, Handler: r.TracesGRPC(traces)},
 	}
 }
 
@@ -47,6 +50,9 @@ func (a *App) listenOTLP(addr string) (stopFunc, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/logs", tenantOf(a.made.otlp.Logs()))
 	mux.Handle(otlp.LogsService, tenantOf(a.made.otlp.LogsGRPC()))
+	traces := a.made.spanSink.From("otlp")
+	mux.Handle("/v1/traces", tenantOf(a.made.otlp.Traces(traces)))
+	mux.Handle(otlp.TracesService, tenantOf(a.made.otlp.TracesGRPC(traces)))
 	stop := a.stack.run("otlp", func(context.Context) error { return s.Serve(mux) })
 	return func(ctx context.Context) error { return errors.Join(s.Shutdown(ctx), stop(ctx)) }, nil
 }

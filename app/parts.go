@@ -22,6 +22,7 @@ import (
 	"github.com/hulotte-dev/hulotte/ingest/intake"
 	"github.com/hulotte-dev/hulotte/ingest/logs"
 	"github.com/hulotte-dev/hulotte/ingest/otlp"
+	"github.com/hulotte-dev/hulotte/ingest/spans"
 	"github.com/hulotte-dev/hulotte/internal/broadcast"
 	"github.com/hulotte-dev/hulotte/internal/httpserver"
 	"github.com/hulotte-dev/hulotte/notify"
@@ -110,9 +111,10 @@ type made struct {
 	keeper     *upkeep.Keeper       // of verifies and backups
 	sink       storage.AppendableV2 // where what is collected goes: into the store, or to the server
 	store      *series.DB
-	events     *eventsLink // log records
-	spans      store.SpanTenants
-	logs       *logs.Sink      // the way in of all of them
+	events     eventsLink // log records
+	spans      spansLink
+	logs       *logs.Sink      // the way in of all records
+	spanSink   *spans.Sink     // the way in of all spans
 	otlp       *otlp.Receiver  // OpenTelemetry's protocol
 	elastic    *elastic.Server // Elasticsearch's API
 	gelf       *gelf.Server    // the Graylog Extended Log Format

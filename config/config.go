@@ -172,6 +172,7 @@ type RemoteWriteLimits struct {
 type Storage struct {
 	Series SeriesStorage
 	Logs   LogStorage
+	Traces TraceStorage
 	Medium Medium
 }
 

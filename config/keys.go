@@ -60,6 +60,7 @@ func keys(c *Config, s Sources) []Key {
 		syslogKeys(&c.Ingest.Syslog),
 		storageKeys(&c.Storage),
 		logStorageKeys(&c.Storage.Logs),
+		traceStorageKeys(&c.Storage.Traces),
 		mediumKeys(&c.Storage.Medium),
 		queryKeys(&c.Query),
 		logQueryKeys(&c.Query.Logs),

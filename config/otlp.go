@@ -19,7 +19,7 @@ func otlpKeys(o *OTLP) []Key {
 		{Path: "ingest.otlp.grpc_listen", value: addressOrNone(&o.GRPCListen), Default: "127.0.0.1:4317",
 			Doc: "Where OpenTelemetry's protocol is received over gRPC, besides the one HTTP port (which speaks gRPC when it has TLS); empty for nowhere. Users, certificates and limits are those of `server`. When the default address is taken by another program, Hulotte does without and says so."},
 		{Path: "ingest.otlp.http_listen", value: addressOrNone(&o.HTTPListen), Default: "127.0.0.1:4318",
-			Doc: "Where OpenTelemetry's protocol is received over HTTP (`/v1/logs`), besides the one HTTP port; as `ingest.otlp.grpc_listen`."},
+			Doc: "Where OpenTelemetry's protocol is received over HTTP (`/v1/logs`, `/v1/traces`), besides the one HTTP port; as `ingest.otlp.grpc_listen`."},
 		{Path: "ingest.otlp.log_labels", value: list(&o.LogLabels), Default: strings.Join(otlp.Labels(), ", "),
 			Doc: "The attributes of a resource that become labels of its log streams; all others become fields of the records."},
 	}

@@ -23,7 +23,7 @@ var layers = []struct {
 	{"cmd/", []string{"*"}},
 	{"app", []string{"*"}},
 	{"test/", []string{"*"}},
-	{"config", []string{"model", "collect/", "logformat", "query/promql", "query/logql", "check", "check/", "store/series", "store/events", "store/medium/", "rule", "ingest/", "alert/", "notify", "internal/", "api"}},
+	{"config", []string{"model", "collect/", "logformat", "query/promql", "query/logql", "check", "check/", "store/series", "store/events", "store/spans", "store/medium/", "rule", "ingest/", "alert/", "notify", "internal/", "api"}},
 	{"model", nil},
 	{"store/series", []string{"store", "model", "internal/"}},
 	{"store/upkeep", []string{"store", "store/medium", "store/medium/transfer", "model", "internal/"}},
