@@ -152,3 +152,8 @@ func AppendVarint(dst []byte, num uint32, v uint64) []byte {
 func AppendFixed64(dst []byte, num uint32, v uint64) []byte {
 	return binary.LittleEndian.AppendUint64(binary.AppendUvarint(dst, uint64(num)<<3|Fixed64), v)
 }
+
+// AppendFixed32 appends a field of 4 bytes to a message.
+func AppendFixed32(dst []byte, num, v uint32) []byte {
+	return binary.LittleEndian.AppendUint32(binary.AppendUvarint(dst, uint64(num)<<3|Fixed32), v)
+}
