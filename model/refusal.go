@@ -34,6 +34,7 @@ const (
 // The reasons for which spans are refused.
 const (
 	BadIDs        RefusalReason = "invalid_ids"
+	BadTime       RefusalReason = "invalid_time"
 	SpanTooLarge  RefusalReason = "span_too_large"
 	TraceTooLarge RefusalReason = "trace_too_large"
 )
