@@ -48,7 +48,7 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		Targets:        targets{m.scrape, m.gather},
 		Rules:          rules{m.rules},
 		RemoteWrite:    a.newRemoteWrite(),
-		Push:           slices.Concat(a.logEndpoints(), a.alertmanagerEndpoints(), a.ackEndpoints()),
+		Push:           slices.Concat(a.logEndpoints(), a.traceEndpoints(), a.alertmanagerEndpoints(), a.ackEndpoints()),
 		Alertmanagers:  a.alertmanagers,
 		ExternalLabels: func() labels.Labels { return a.prometheus().GlobalConfig.ExternalLabels },
 		Gatherer:       a.registry,

@@ -23,6 +23,7 @@ import (
 	"github.com/hulotte-dev/hulotte/ingest/logs"
 	"github.com/hulotte-dev/hulotte/ingest/otlp"
 	"github.com/hulotte-dev/hulotte/ingest/spans"
+	"github.com/hulotte-dev/hulotte/ingest/zipkin"
 	"github.com/hulotte-dev/hulotte/internal/broadcast"
 	"github.com/hulotte-dev/hulotte/internal/httpserver"
 	"github.com/hulotte-dev/hulotte/notify"
@@ -62,6 +63,7 @@ func (a *App) parts() []part {
 		{name: "spans", start: a.startSpans, stopTimeout: eventsStopTimeout},
 		{name: "logs", start: a.startLogs, stopTimeout: time.Second},
 		{name: "otlp", start: a.startOTLP, stopTimeout: 10 * time.Second},
+		{name: "zipkin", start: a.startZipkin, stopTimeout: 10 * time.Second},
 		{name: "fluent", start: a.startFluent, stopTimeout: 10 * time.Second},
 		{name: "elasticsearch", start: a.startElastic, stopTimeout: 10 * time.Second},
 		{name: "GELF", start: a.startGELF, stopTimeout: 10 * time.Second},
@@ -113,9 +115,10 @@ type made struct {
 	store      *series.DB
 	events     eventsLink // log records
 	spans      spansLink
-	logs       *logs.Sink      // the way in of all records
-	spanSink   *spans.Sink     // the way in of all spans
-	otlp       *otlp.Receiver  // OpenTelemetry's protocol
+	logs       *logs.Sink     // the way in of all records
+	spanSink   *spans.Sink    // the way in of all spans
+	otlp       *otlp.Receiver // OpenTelemetry's protocol
+	zipkin     *zipkin.Receiver
 	elastic    *elastic.Server // Elasticsearch's API
 	gelf       *gelf.Server    // the Graylog Extended Log Format
 	sockets    *intake.Sockets // servers of the protocols besides HTTP

@@ -82,19 +82,19 @@ func run(ctx context.Context, o options) error {
 func ingestAll(ctx context.Context, o options, systems []*system, p *pushSet) error {
 	var rows []ingestRow
 	for _, s := range systems {
-		if err := s.Start(ctx); err != nil {
-			return fmt.Errorf("cannot start %s: %w", s.Name, err)
+		if err := s.start(ctx); err != nil {
+			return fmt.Errorf("cannot start %s: %w", s.name, err)
 		}
 		row, err := ingest(ctx, o, s, p)
 		if err != nil {
-			return fmt.Errorf("cannot push to %s: %w", s.Name, err)
+			return fmt.Errorf("cannot push to %s: %w", s.name, err)
 		}
 		rows = append(rows, row)
-		s.Pause()
+		s.pause()
 	}
 	printIngest(rows, p)
 	for _, s := range systems {
-		s.Resume()
+		s.resume()
 	}
 	return nil
 }
