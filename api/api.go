@@ -41,6 +41,8 @@ type Options struct {
 	Live           *broadcast.Hub                      // what is told to open pages; nil has no live events
 	Storage        Storage                             // the medium, its health, verify and backup
 	Logs           Logs                                // log records and LogQL
+	Spans          store.SpanTenants                   // traces; without them Jaeger's and Zipkin's endpoints answer 404
+	SpanDecoder    SpanDecoder                         // reads the files that Jaeger's page shows; nil answers 404
 	Checks         Checks                              // checks, downtimes, discovered services
 	RuleEditor     RuleEditor                          // nil answers that rules are not edited here
 	Alerting       Alerting                            // alerts and who is told; nil answers that there are none here
@@ -107,12 +109,14 @@ type api struct {
 	answers *sharedAnswers
 	live    liveCount
 	tails   tailCount
+
+	spanReads chan struct{} // as many as may read traces at the same time
 }
 
 // New returns the handler of every path. It expects to be served below the path of the external URL, with that
 // path already cut off.
 func New(o Options, log *slog.Logger, reg prometheus.Registerer) http.Handler {
-	a := &api{Options: o.withDefaults(), log: log, metrics: newMetrics(reg)}
+	a := &api{Options: o.withDefaults(), log: log, metrics: newMetrics(reg), spanReads: make(chan struct{}, maxSpanReads)}
 	a.answers = newSharedAnswers(a.Now, a.dataVersion)
 	a.metrics.observeLive(reg, &a.live)
 	a.metrics.observeTails(reg, &a.tails)

@@ -72,12 +72,13 @@ func (a *api) routes() http.Handler {
 	table = append(table, a.statusPageRoutes()...)
 	table = append(table, a.oncallRoutes()...)
 	table = append(table, a.webPushRoutes()...)
+	table = append(table, a.jaegerRoutes()...)
 	mux := http.NewServeMux()
-	for _, r := range table {
-		a.mount(mux, r)
-	}
+	a.mount(mux, table)
 	mux.Handle("/api/", a.json(unknownPath))
 	mux.Handle("/loki/", http.NotFoundHandler())
+	mux.Handle("/jaeger/", http.NotFoundHandler())
+	mux.Handle("/zipkin/", http.NotFoundHandler())
 	mux.Handle("/-/", http.NotFoundHandler())
 	if a.UI != nil {
 		mux.Handle("/", a.UI)
@@ -85,24 +86,34 @@ func (a *api) routes() http.Handler {
 	return mux
 }
 
-// mount registers a route, and the answers to a browser's preflight and to a method that it does not have.
-func (a *api) mount(mux *http.ServeMux, r route) {
-	for m := range strings.FieldsSeq(r.methods) {
-		mux.Handle(m+" "+r.path, a.measured(r.path, a.cors(r.handle)))
+// mount registers the routes, and the answers to a browser's preflight and to a method that a path does not have. A path may be in several
+// routes with different methods: one reads what another takes in.
+func (a *api) mount(mux *http.ServeMux, table []route) {
+	allowed := map[string]string{}
+	for _, r := range table {
+		for m := range strings.FieldsSeq(r.methods) {
+			mux.Handle(m+" "+r.path, a.measured(r.path, a.cors(r.handle)))
+		}
+		if r.methods == "" {
+			mux.Handle(r.path, a.measured(r.path, a.cors(r.handle)))
+			continue
+		}
+		allowed[r.path] += " " + r.methods
 	}
-	if r.methods == "" {
-		mux.Handle(r.path, a.measured(r.path, a.cors(r.handle)))
-		return
+	for path, methods := range allowed {
+		mux.Handle(path, a.cors(a.json(notAllowed(strings.Join(strings.Fields(methods), ", ")))))
 	}
-	allow := strings.Join(strings.Fields(r.methods), ", ")
-	mux.Handle(r.path, a.cors(a.json(func(req *http.Request) (*result, error) {
+}
+
+func notAllowed(allow string) jsonHandler {
+	return func(r *http.Request) (*result, error) {
 		return nil, &apiError{
 			kind:   errBadData,
 			status: http.StatusMethodNotAllowed,
 			allow:  allow,
-			err:    fmt.Errorf("method %s is not allowed here: use %s", req.Method, allow),
+			err:    fmt.Errorf("method %s is not allowed here: use %s", r.Method, allow),
 		}
-	})))
+	}
 }
 
 func unknownPath(r *http.Request) (*result, error) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hulotte-dev/hulotte/api"
+	"github.com/hulotte-dev/hulotte/ingest/otlp"
 	"github.com/hulotte-dev/hulotte/web"
 	"github.com/prometheus/common/model"
 	promconfig "github.com/prometheus/prometheus/config"
@@ -58,6 +59,8 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		Live:           m.live,
 		Storage:        a.storage(),
 		Logs:           api.Logs{Events: m.events, LogQL: m.logql, Rules: rules{m.logRules}, Limits: a.config.get().LogLimits()},
+		Spans:          m.spans,
+		SpanDecoder:    otlp.SpansOfJSON,
 		Checks:         a.checks(),
 		RuleEditor:     a.ruleEditor(),
 		Alerting:       a.alertingAPI(a.made.notifier),

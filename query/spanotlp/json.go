@@ -5,8 +5,8 @@ import (
 	"encoding/hex"
 	"math"
 	"strconv"
-	"unicode/utf8"
 
+	"github.com/hulotte-dev/hulotte/internal/jsontext"
 	"github.com/hulotte-dev/hulotte/model"
 )
 
@@ -15,6 +15,11 @@ import (
 // name, kind and status of a span, which readers of JSON look for. Neighbours of one and the same resource share an element.
 func AppendJSON(dst []byte, groups []model.SpanGroup) []byte {
 	dst = append(dst, `{"resourceSpans":[`...)
+	return append(AppendJSONList(dst, groups), `]}`...)
+}
+
+// AppendJSONList appends the elements of resourceSpans with commas between them, for whoever writes several traces into one list.
+func AppendJSONList(dst []byte, groups []model.SpanGroup) []byte {
 	for first := true; len(groups) > 0; first = false {
 		if !first {
 			dst = append(dst, ',')
@@ -23,7 +28,7 @@ func AppendJSON(dst []byte, groups []model.SpanGroup) []byte {
 		dst = jsonResourceSpans(dst, groups[:n])
 		groups = groups[n:]
 	}
-	return append(dst, `]}`...)
+	return dst
 }
 
 func jsonResourceSpans(dst []byte, groups []model.SpanGroup) []byte {
@@ -45,7 +50,7 @@ func jsonResourceSpans(dst []byte, groups []model.SpanGroup) []byte {
 
 func jsonScopeSpans(dst []byte, g *model.SpanGroup) []byte {
 	dst = append(dst, `{"scope":{"name":`...)
-	dst = appendString(dst, g.Scope.Name)
+	dst = jsontext.Append(dst, g.Scope.Name)
 	dst = jsonText(dst, `,"version":`, g.Scope.Version)
 	dst = jsonList(dst, `,"attributes":`, g.Scope.Attributes)
 	dst = jsonDropped(dst, `,"droppedAttributesCount":`, g.Scope.Dropped)
@@ -69,7 +74,7 @@ func jsonSpan(dst []byte, s *model.Span) []byte {
 		dst = append(hex.AppendEncode(dst, s.Parent[:]), '"')
 	}
 	dst = jsonDropped(dst, `,"flags":`, s.Flags)
-	dst = appendString(append(dst, `,"name":`...), s.Name)
+	dst = jsontext.Append(append(dst, `,"name":`...), s.Name)
 	dst = strconv.AppendInt(append(dst, `,"kind":`...), int64(s.Kind), 10)
 	dst = jsonTime(append(dst, `,"startTimeUnixNano":`...), s.Start)
 	dst = jsonTime(append(dst, `,"endTimeUnixNano":`...), s.Start+s.Duration)
@@ -94,7 +99,7 @@ func jsonSpan(dst []byte, s *model.Span) []byte {
 
 func jsonEvent(dst []byte, e *model.SpanEvent) []byte {
 	dst = jsonTime(append(dst, `{"timeUnixNano":`...), e.Time)
-	dst = appendString(append(dst, `,"name":`...), e.Name)
+	dst = jsontext.Append(append(dst, `,"name":`...), e.Name)
 	dst = jsonList(dst, `,"attributes":`, e.Attributes)
 	dst = jsonDropped(dst, `,"droppedAttributesCount":`, e.Dropped)
 	return append(dst, '}')
@@ -125,7 +130,7 @@ func jsonText(dst []byte, field, s string) []byte {
 	if s == "" {
 		return dst
 	}
-	return appendString(append(dst, field...), s)
+	return jsontext.Append(append(dst, field...), s)
 }
 
 func jsonDropped(dst []byte, field string, n uint32) []byte {
@@ -162,7 +167,7 @@ func jsonAttributes(dst []byte, attributes []model.Attribute) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendString(append(dst, `{"key":`...), attributes[i].Key)
+		dst = jsontext.Append(append(dst, `{"key":`...), attributes[i].Key)
 		dst = jsonValue(append(dst, `,"value":`...), &attributes[i].Value)
 		dst = append(dst, '}')
 	}
@@ -172,7 +177,7 @@ func jsonAttributes(dst []byte, attributes []model.Attribute) []byte {
 func jsonValue(dst []byte, v *model.Value) []byte {
 	switch v.Kind {
 	case model.StringValue:
-		dst = appendString(append(dst, `{"stringValue":`...), v.Text)
+		dst = jsontext.Append(append(dst, `{"stringValue":`...), v.Text)
 	case model.BoolValue:
 		dst = strconv.AppendBool(append(dst, `{"boolValue":`...), v.Bits != 0)
 	case model.IntValue:
@@ -212,39 +217,4 @@ func jsonFloat(dst []byte, x float64) []byte {
 		return append(dst, `"-Infinity"`...)
 	}
 	return strconv.AppendFloat(dst, x, 'g', -1, 64)
-}
-
-const hexDigits = "0123456789abcdef"
-
-// appendString writes s in quotes, escaping what JSON must have escaped; what is not UTF-8 becomes U+FFFD.
-func appendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			i++
-			continue
-		}
-		if c >= utf8.RuneSelf {
-			if _, size := utf8.DecodeRuneInString(s[i:]); size > 1 {
-				i += size
-				continue
-			}
-		}
-		dst = appendEscape(append(dst, s[start:i]...), c)
-		i++
-		start = i
-	}
-	return append(append(dst, s[start:]...), '"')
-}
-
-func appendEscape(dst []byte, c byte) []byte {
-	switch {
-	case c >= utf8.RuneSelf:
-		return append(dst, `\ufffd`...)
-	case c == '"' || c == '\\':
-		return append(dst, '\\', c)
-	}
-	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xF])
 }
