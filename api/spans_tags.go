@@ -30,6 +30,7 @@ func tagEquals(key, value string) *store.SpanFilter {
 		case "false":
 			return &store.SpanFilter{Not: failed}
 		}
+		return intrinsic(store.IntrinsicStatusMessage, model.TextValue(value)) // Zipkin's text of what went wrong
 	case "span.kind":
 		if kind, ok := model.ParseSpanKind(strings.ToLower(value)); ok {
 			return intrinsic(store.IntrinsicKind, model.Int64(int64(kind)))
