@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/hulotte-dev/hulotte/internal/broadcast"
+	"github.com/hulotte-dev/hulotte/query/traceql"
 	"github.com/hulotte-dev/hulotte/store"
 )
 
@@ -42,6 +43,7 @@ type Options struct {
 	Storage        Storage                             // the medium, its health, verify and backup
 	Logs           Logs                                // log records and LogQL
 	Spans          store.SpanTenants                   // traces; without them Jaeger's and Zipkin's endpoints answer 404
+	TraceQL        traceql.Engine                      // answers queries of Spans
 	SpanDecoder    SpanDecoder                         // reads the files that Jaeger's page shows; nil answers 404
 	Checks         Checks                              // checks, downtimes, discovered services
 	RuleEditor     RuleEditor                          // nil answers that rules are not edited here

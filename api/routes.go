@@ -74,6 +74,7 @@ func (a *api) routes() http.Handler {
 	table = append(table, a.webPushRoutes()...)
 	table = append(table, a.jaegerRoutes()...)
 	table = append(table, a.zipkinRoutes()...)
+	table = append(table, a.tempoRoutes()...)
 	mux := http.NewServeMux()
 	a.mount(mux, table)
 	mux.Handle("/api/", a.json(unknownPath))

@@ -49,6 +49,11 @@ var errNoSpans = &apiError{kind: errNotFound, err: errors.New("this process keep
 
 // spanAPI turns f into a handler: parsed form, tenant, limits, compression.
 func (a *api) spanAPI(f spanHandler, write spanErrors) http.Handler {
+	return a.spanAPIAs("application/json; charset=UTF-8", f, write)
+}
+
+// spanAPIAs is spanAPI for answers of another type.
+func (a *api) spanAPIAs(contentType string, f spanHandler, write spanErrors) http.Handler {
 	return a.compressed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fail := func(err error) {
 			status, text := spanStatus(r.Context(), err)
@@ -72,7 +77,7 @@ func (a *api) spanAPI(f spanHandler, write spanErrors) http.Handler {
 			return
 		}
 		defer done()
-		w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+		w.Header().Set("Content-Type", contentType)
 		out := newJSONWriter(w)
 		if err = answer(out); err == nil {
 			err = out.flush()

@@ -151,7 +151,6 @@ type Ingest struct {
 	RemoteWrite   RemoteWriteLimits
 	Logs          LogLimits
 	OTLP          OTLP
-	Jaeger        Jaeger
 	Zipkin        Zipkin
 	Fluent        Fluent
 	GELF          GELF

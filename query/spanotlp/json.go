@@ -34,7 +34,7 @@ func AppendJSONList(dst []byte, groups []model.SpanGroup) []byte {
 func jsonResourceSpans(dst []byte, groups []model.SpanGroup) []byte {
 	r := groups[0].Resource
 	dst = append(dst, `{"resource":{"attributes":`...)
-	dst = jsonAttributes(dst, r.Attributes)
+	dst = AppendJSONAttributes(dst, r.Attributes)
 	dst = jsonDropped(dst, `,"droppedAttributesCount":`, r.Dropped)
 	dst = append(dst, `},"scopeSpans":[`...)
 	for i := range groups {
@@ -158,10 +158,11 @@ func jsonList(dst []byte, field string, attributes []model.Attribute) []byte {
 	if len(attributes) == 0 {
 		return dst
 	}
-	return jsonAttributes(append(dst, field...), attributes)
+	return AppendJSONAttributes(append(dst, field...), attributes)
 }
 
-func jsonAttributes(dst []byte, attributes []model.Attribute) []byte {
+// AppendJSONAttributes appends a list of KeyValue.
+func AppendJSONAttributes(dst []byte, attributes []model.Attribute) []byte {
 	dst = append(dst, '[')
 	for i := range attributes {
 		if i > 0 {
@@ -189,7 +190,7 @@ func jsonValue(dst []byte, v *model.Value) []byte {
 		dst = base64.StdEncoding.AppendEncode(append(dst, `{"bytesValue":"`...), []byte(v.Text))
 		dst = append(dst, '"')
 	case model.MapValue:
-		dst = jsonAttributes(append(dst, `{"kvlistValue":{"values":`...), v.Nested)
+		dst = AppendJSONAttributes(append(dst, `{"kvlistValue":{"values":`...), v.Nested)
 		dst = append(dst, '}')
 	case model.ArrayValue:
 		dst = append(dst, `{"arrayValue":{"values":[`...)

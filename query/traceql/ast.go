@@ -187,3 +187,6 @@ func (*Field) field()              {}
 func (*Literal) field()            {}
 func (*Unary) field()              {}
 func (*Binary) field()             {}
+
+// Filter returns a condition that every span passes which the query's pipeline selects; nil: any span.
+func (q *Query) Filter() *store.SpanFilter { return q.Pipeline.yields() }
