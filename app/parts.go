@@ -61,6 +61,7 @@ func (a *App) parts() []part {
 		{name: "store", start: a.startStore, stopTimeout: storeStopTimeout},
 		{name: "events", start: a.startEvents, stopTimeout: eventsStopTimeout},
 		{name: "spans", start: a.startSpans, stopTimeout: eventsStopTimeout},
+		{name: "span metrics", start: a.startSpanMetrics, stopTimeout: 10 * time.Second},
 		{name: "logs", start: a.startLogs, stopTimeout: time.Second},
 		{name: "otlp", start: a.startOTLP, stopTimeout: 10 * time.Second},
 		{name: "zipkin", start: a.startZipkin, stopTimeout: 10 * time.Second},

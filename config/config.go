@@ -26,6 +26,7 @@ type Config struct {
 	Ingest     Ingest
 	Storage    Storage
 	Query      Query
+	Traces     Traces
 
 	Alerting     Alerting
 	RuleDefaults RuleDefaults // under `alerting`

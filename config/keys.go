@@ -62,6 +62,7 @@ func keys(c *Config, s Sources) []Key {
 		storageKeys(&c.Storage),
 		logStorageKeys(&c.Storage.Logs),
 		traceStorageKeys(&c.Storage.Traces),
+		spanMetricsKeys(&c.Traces.Metrics),
 		mediumKeys(&c.Storage.Medium),
 		queryKeys(&c.Query),
 		logQueryKeys(&c.Query.Logs),
