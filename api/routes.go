@@ -73,6 +73,7 @@ func (a *api) routes() http.Handler {
 	table = append(table, a.oncallRoutes()...)
 	table = append(table, a.webPushRoutes()...)
 	table = append(table, a.jaegerRoutes()...)
+	table = append(table, a.jaegerGRPC()...)
 	table = append(table, a.zipkinRoutes()...)
 	table = append(table, a.tempoRoutes()...)
 	mux := http.NewServeMux()

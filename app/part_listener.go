@@ -18,7 +18,7 @@ const addrFile = "listen.addr"
 func (a *App) startListener(context.Context) (stopFunc, error) {
 	c := a.config.get()
 	o := listenerOptions(c)
-	o.Open = a.isPublic
+	o.Open, o.PlainHTTP2 = a.isPublic, true // gRPC's clients ask for traces here
 	s, err := httpserver.Listen(o, a.log.With("part", "http"), a.registry)
 	if err != nil {
 		return nil, err

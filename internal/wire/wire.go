@@ -157,3 +157,28 @@ func AppendFixed64(dst []byte, num uint32, v uint64) []byte {
 func AppendFixed32(dst []byte, num, v uint32) []byte {
 	return binary.LittleEndian.AppendUint32(binary.AppendUvarint(dst, uint64(num)<<3|Fixed32), v)
 }
+
+// Begin begins a message that is the field num of another, and returns where it begins. Its length gets one byte, which is enough for most.
+//
+//	dst, m := wire.Begin(dst, 5)
+//	dst = appendFields(dst)
+//	dst = wire.End(dst, m)
+func Begin(dst []byte, num uint32) ([]byte, int) {
+	dst = binary.AppendUvarint(dst, uint64(num)<<3|Bytes)
+	return append(dst, 0), len(dst) + 1
+}
+
+// End ends the message that begins at m: it writes its length, and moves it where that needs more than a byte.
+func End(dst []byte, m int) []byte {
+	n := len(dst) - m
+	if n < 0x80 {
+		dst[m-1] = byte(n)
+		return dst
+	}
+	var length [binary.MaxVarintLen64]byte
+	k := binary.PutUvarint(length[:], uint64(n)) //nolint:gosec // not negative
+	dst = append(dst, length[1:k]...)            // room
+	copy(dst[m-1+k:], dst[m:m+n])
+	copy(dst[m-1:], length[:k])
+	return dst
+}

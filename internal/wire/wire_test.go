@@ -75,3 +75,20 @@ func FuzzNext(f *testing.F) {
 		}
 	})
 }
+
+// A message within another has its length, however long it is.
+func TestBegin(t *testing.T) {
+	for _, n := range []int{0, 1, 127, 128, 16383, 16384, 1 << 21} {
+		dst, m := Begin([]byte("\x08\x07"), 3)
+		dst = AppendVarint(End(append(dst, make([]byte, n)...), m), 4, 9)
+		f := Fields{Rest: dst}
+		for f.Next() {
+			if f.Num == 3 && len(f.Bytes) != n || f.Num == 4 && f.Value != 9 {
+				t.Errorf("%d bytes: field %d has %d bytes, value %d", n, f.Num, len(f.Bytes), f.Value)
+			}
+		}
+		if f.Err != nil || f.Num != 4 {
+			t.Errorf("%d bytes: ends at field %d: %v", n, f.Num, f.Err)
+		}
+	}
+}

@@ -1,7 +1,7 @@
 // Package spanjaeger turns traces into Jaeger's model, as OpenTelemetry's specification maps what Jaeger has no field for
 // (https://opentelemetry.io/docs/specs/otel/compatibility/opentracing, /trace/sdk_exporters/jaeger and /common/mapping-to-non-otlp): kind,
 // status, scope and trace state become tags, events become logs, the parent and links become references. Trace.AppendJSON writes what
-// Jaeger's pages and Grafana read.
+// Jaeger's pages and Grafana read, Trace.AppendProto the spans of jaeger.api_v2.
 package spanjaeger
 
 import (

@@ -4,7 +4,6 @@
 package spanotlp
 
 import (
-	"encoding/binary"
 	"strings"
 
 	"github.com/hulotte-dev/hulotte/internal/wire"
@@ -25,9 +24,9 @@ func AppendProto(dst []byte, groups []model.SpanGroup) []byte {
 	for len(groups) > 0 {
 		n := ofOneResource(groups)
 		var m int
-		dst, m = open(dst, 1)
+		dst, m = wire.Begin(dst, 1)
 		dst = appendResourceSpans(dst, groups[:n])
-		dst = shut(dst, m)
+		dst = wire.End(dst, m)
 		groups = groups[n:]
 	}
 	return dst
@@ -44,29 +43,29 @@ func ofOneResource(groups []model.SpanGroup) int {
 
 func appendResourceSpans(dst []byte, groups []model.SpanGroup) []byte {
 	r := groups[0].Resource
-	dst, m := open(dst, 1)
+	dst, m := wire.Begin(dst, 1)
 	dst = appendAttributes(dst, 1, r.Attributes)
 	dst = appendCount(dst, 2, r.Dropped)
-	dst = shut(dst, m)
+	dst = wire.End(dst, m)
 	for i := range groups {
-		dst, m = open(dst, 2)
+		dst, m = wire.Begin(dst, 2)
 		dst = appendScopeSpans(dst, &groups[i])
-		dst = shut(dst, m)
+		dst = wire.End(dst, m)
 	}
 	return appendText(dst, 3, r.SchemaURL)
 }
 
 func appendScopeSpans(dst []byte, g *model.SpanGroup) []byte {
-	dst, m := open(dst, 1)
+	dst, m := wire.Begin(dst, 1)
 	dst = appendText(dst, 1, g.Scope.Name)
 	dst = appendText(dst, 2, g.Scope.Version)
 	dst = appendAttributes(dst, 3, g.Scope.Attributes)
 	dst = appendCount(dst, 4, g.Scope.Dropped)
-	dst = shut(dst, m)
+	dst = wire.End(dst, m)
 	for i := range g.Spans {
-		dst, m = open(dst, 2)
+		dst, m = wire.Begin(dst, 2)
 		dst = appendSpan(dst, &g.Spans[i])
-		dst = shut(dst, m)
+		dst = wire.End(dst, m)
 	}
 	return appendText(dst, 3, g.Scope.SchemaURL)
 }
@@ -91,21 +90,21 @@ func appendSpan(dst []byte, s *model.Span) []byte {
 	dst = appendCount(dst, 10, s.DroppedAttributes)
 	var m int
 	for i := range s.Events {
-		dst, m = open(dst, 11)
+		dst, m = wire.Begin(dst, 11)
 		dst = appendEvent(dst, &s.Events[i])
-		dst = shut(dst, m)
+		dst = wire.End(dst, m)
 	}
 	dst = appendCount(dst, 12, s.DroppedEvents)
 	for i := range s.Links {
-		dst, m = open(dst, 13)
+		dst, m = wire.Begin(dst, 13)
 		dst = appendLink(dst, &s.Links[i])
-		dst = shut(dst, m)
+		dst = wire.End(dst, m)
 	}
 	dst = appendCount(dst, 14, s.DroppedLinks)
-	dst, m = open(dst, 15)
+	dst, m = wire.Begin(dst, 15)
 	dst = appendText(dst, 2, s.Message)
 	dst = appendCount(dst, 3, uint32(s.Status)) //nolint:gosec // as the kind
-	dst = shut(dst, m)
+	dst = wire.End(dst, m)
 	return appendFlags(dst, 16, s.Flags)
 }
 
@@ -131,11 +130,11 @@ func appendLink(dst []byte, l *model.SpanLink) []byte {
 func appendAttributes(dst []byte, num uint32, attributes []model.Attribute) []byte {
 	for i := range attributes {
 		var entry, value int
-		dst, entry = open(dst, num)
+		dst, entry = wire.Begin(dst, num)
 		dst = appendText(dst, 1, attributes[i].Key)
-		dst, value = open(dst, 2)
+		dst, value = wire.Begin(dst, 2)
 		dst = appendValue(dst, &attributes[i].Value)
-		dst = shut(shut(dst, value), entry)
+		dst = wire.End(wire.End(dst, value), entry)
 	}
 	return dst
 }
@@ -157,16 +156,16 @@ func appendValue(dst []byte, v *model.Value) []byte {
 	case model.BytesValue:
 		return wire.AppendBytes(dst, 7, []byte(v.Text))
 	case model.MapValue:
-		dst, m = open(dst, 6)
-		return shut(appendAttributes(dst, 1, v.Nested), m)
+		dst, m = wire.Begin(dst, 6)
+		return wire.End(appendAttributes(dst, 1, v.Nested), m)
 	case model.ArrayValue:
-		dst, m = open(dst, 5)
+		dst, m = wire.Begin(dst, 5)
 		for i := range v.Nested {
 			var element int
-			dst, element = open(dst, 1)
-			dst = shut(appendValue(dst, &v.Nested[i].Value), element)
+			dst, element = wire.Begin(dst, 1)
+			dst = wire.End(appendValue(dst, &v.Nested[i].Value), element)
 		}
-		return shut(dst, m)
+		return wire.End(dst, m)
 	}
 	return dst
 }
@@ -193,25 +192,4 @@ func appendFlags(dst []byte, num, flags uint32) []byte {
 		return dst
 	}
 	return wire.AppendFixed32(dst, num, flags)
-}
-
-// open begins the message that is the field num, and returns where it begins. Its length gets one byte, which is enough for most.
-func open(dst []byte, num uint32) ([]byte, int) {
-	dst = binary.AppendUvarint(dst, uint64(num)<<3|wire.Bytes)
-	return append(dst, 0), len(dst) + 1
-}
-
-// shut ends the message that begins at m: it writes its length, and moves it where that needs more than a byte.
-func shut(dst []byte, m int) []byte {
-	n := len(dst) - m
-	if n < 0x80 {
-		dst[m-1] = byte(n)
-		return dst
-	}
-	var length [binary.MaxVarintLen64]byte
-	k := binary.PutUvarint(length[:], uint64(n)) //nolint:gosec // not negative
-	dst = append(dst, length[1:k]...)            // room
-	copy(dst[m-1+k:], dst[m:m+n])
-	copy(dst[m-1:], length[:k])
-	return dst
 }
