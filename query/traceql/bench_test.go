@@ -102,6 +102,8 @@ func BenchmarkQueries(b *testing.B) {
 		"{ }",
 		"{ resource.service.name = `service-1` } >> { status = error && span.user = `u77` }",
 		"{ } | compare({ status = error })",
+		"{ status = error } | count() > 5",
+		"{ } | count() > 100",
 	} {
 		q := mustParse(b, text)
 		b.Run(text, func(b *testing.B) {

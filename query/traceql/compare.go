@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/hulotte-dev/hulotte/model"
@@ -88,8 +87,7 @@ type compared struct {
 
 // valueCounts is the values of one field.
 type valueCounts struct {
-	ids    map[string]int
-	values []model.Value
+	interner
 	counts [2][][]float64 // by value and step; nil: none
 }
 
@@ -97,25 +95,21 @@ func newCompared(g grid, fields []store.SpanField) *compared {
 	c := &compared{grid: g, fields: fields, totals: [2][]float64{make([]float64, g.steps), make([]float64, g.steps)}}
 	c.most = min(maxComparedValues, 4*maxPoints/(g.steps*len(fields)))
 	for range fields {
-		c.values = append(c.values, &valueCounts{ids: map[string]int{}})
+		c.values = append(c.values, &valueCounts{})
 	}
 	return c
 }
 
 // id returns the number of a value, or -1 when there are more than most. The value is cloned.
 func (x *valueCounts) id(v model.Value, most int) int {
-	var key strings.Builder
-	writeKey(&key, v)
-	id, ok := x.ids[key.String()]
+	id, ok := x.interner.id(v, most)
 	if !ok {
-		if id = len(x.values); id >= most {
-			return -1
-		}
-		x.ids[key.String()] = id
-		x.values = append(x.values, cloneValue(v))
+		return -1
+	}
+	if int(id) == len(x.counts[0]) {
 		x.counts[0], x.counts[1] = append(x.counts[0], nil), append(x.counts[1], nil)
 	}
-	return id
+	return int(id)
 }
 
 func (x *valueCounts) add(id, side, step, steps int, n float64) {
@@ -211,10 +205,13 @@ func (e *Engine) count(ctx context.Context, r store.SpanReader, base *Pipeline, 
 		return nil, limited("compare() over %d steps and %d attributes is too much: ask for a longer step", g.steps, len(fields))
 	}
 	if n, ok := base.single(); ok && n.inColumns() {
+		if selection.columnsDecide() {
+			return total, e.countColumns(ctx, r, n, func(src *columnSource) int { return btoi(selection.passes(src)) }, total, out)
+		}
 		sides := [2]*node{joinNodes(nodeAnd, n, notNode(selection)), joinNodes(nodeAnd, n, selection)}
 		if sides[0].inColumns() && sides[1].inColumns() {
 			for side, n := range sides {
-				if err := e.countColumns(ctx, r, n, side, total, out); err != nil {
+				if err := e.countColumns(ctx, r, n, func(*columnSource) int { return side }, total, out); err != nil {
 					return nil, err
 				}
 			}
@@ -248,8 +245,8 @@ func (c *compared) countRow(v *view, i int32, side int) {
 	}
 }
 
-// countColumns counts one side over columns.
-func (e *Engine) countColumns(ctx context.Context, r store.SpanReader, n *node, side int, total *compared, out *Matrix) error {
+// countColumns counts, over columns, the spans that pass n; sideOf tells on which side.
+func (e *Engine) countColumns(ctx context.Context, r store.SpanReader, n *node, sideOf func(*columnSource) int, total *compared, out *Matrix) error {
 	if n.op == nodeFalse {
 		return nil
 	}
@@ -265,8 +262,17 @@ func (e *Engine) countColumns(ctx context.Context, r store.SpanReader, n *node, 
 			workers[worker] = c
 		}
 		mu.Unlock()
-		passing := (&columnFolder{residual: n.residual()}).passing(b)
-		c.countBatch(b, side, passing)
+		passed := (&columnFolder{residual: n.residual()}).passing(b)
+		src := &columnSource{batch: b, columns: map[store.SpanField]*store.ValueColumn{}}
+		sides := make([]int8, b.Len())
+		for i := range sides {
+			if src.row = i; passed == nil || passed[i] {
+				sides[i] = int8(sideOf(src))
+			} else {
+				sides[i] = -1
+			}
+		}
+		c.countBatch(b, sides)
 		return nil
 	})
 	out.Stats.Add(stats)
@@ -276,12 +282,13 @@ func (e *Engine) countColumns(ctx context.Context, r store.SpanReader, n *node, 
 	return err
 }
 
-func (c *compared) countBatch(b store.SpanBatch, side int, passed []bool) {
+// countBatch counts the rows of a batch on their sides; -1 is none.
+func (c *compared) countBatch(b store.SpanBatch, sides []int8) {
 	steps := make([]int, b.Len())
 	for i, at := range b.Starts() {
 		steps[i] = int((at - c.grid.start) / c.grid.step)
-		if passed == nil || passed[i] {
-			c.totals[side][steps[i]]++
+		if sides[i] >= 0 {
+			c.totals[sides[i]][steps[i]]++
 		}
 	}
 	for k, f := range c.fields {
@@ -302,7 +309,8 @@ func (c *compared) countBatch(b store.SpanBatch, side int, passed []bool) {
 			known = make([]int, len(column.Dict))
 		}
 		for i, step := range steps {
-			if passed != nil && !passed[i] || !column.Has(i) {
+			side := int(sides[i])
+			if side < 0 || !column.Has(i) {
 				continue
 			}
 			if known == nil {

@@ -19,11 +19,16 @@ type Engine struct {
 	MaxSeries int
 	// Workers is how many goroutines one query may use (0: as many as the store likes).
 	Workers int
+
+	narrowFrom int // for tests
 }
 
 func (e *Engine) maxTraces() int { return cmp.Or(e.MaxTraces, 50_000) }
 func (e *Engine) maxSpans() int  { return cmp.Or(e.MaxSpans, 50_000) }
 func (e *Engine) maxSeries() int { return cmp.Or(e.MaxSeries, 2_000) }
+
+// narrowAfter is how many traces a search looks at before it reads the whole range to learn which ones it need not look at.
+func (e *Engine) narrowAfter() int { return cmp.Or(e.narrowFrom, 500) }
 
 const (
 	// maxSteps is how many points a series has at most, as in Prometheus.

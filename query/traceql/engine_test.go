@@ -81,12 +81,12 @@ func TestSearchLimits(t *testing.T) {
 
 // TestSearchStopsEarly: a search for the newest does not read what is older.
 func TestSearchStopsEarly(t *testing.T) {
-	m := &spanstest.Memory{}
+	m, g := &spanstest.Memory{}, model.SpanGroup{Resource: &model.Resource{}, Scope: &model.Scope{}}
 	for i := range 2000 {
-		s := model.Span{TraceID: model.TraceID{0: byte(i), 1: byte(i >> 8), 15: 1}, ID: model.SpanID{7: 1}, Start: corpusBase + int64(i)*1e9, Name: "x"}
-		if _, err := m.AppendSpans(t.Context(), []model.SpanGroup{{Resource: &model.Resource{}, Scope: &model.Scope{}, Spans: []model.Span{s}}}); err != nil {
-			t.Fatal(err)
-		}
+		g.Spans = append(g.Spans, model.Span{TraceID: model.TraceID{0: byte(i), 1: byte(i >> 8), 15: 1}, ID: model.SpanID{7: 1}, Start: corpusBase + int64(i)*1e9, Name: "x"})
+	}
+	if _, err := m.AppendSpans(t.Context(), []model.SpanGroup{g}); err != nil {
+		t.Fatal(err)
 	}
 	res, err := (&Engine{}).Search(t.Context(), m, mustParse(t, "{ name = `x` }"), SearchRequest{Limit: 5})
 	if err != nil || len(res.Traces) != 5 || res.Traces[0].Start != corpusBase+1999e9 {

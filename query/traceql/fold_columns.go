@@ -3,7 +3,6 @@ package traceql
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/hulotte-dev/hulotte/model"
@@ -72,8 +71,7 @@ func isDuration(f *Field) bool {
 type columnFolder struct {
 	*folder
 	residual []*node
-	ids      []map[string]uint32 // by field of by(): of values
-	values   [][]model.Value     // by field and id
+	ids      []*interner         // by field of by(): of values
 	pairs    []map[uint64]uint32 // by field: of what the fields before it make and the value's id
 	found    []*folded           // by combination
 
@@ -84,8 +82,7 @@ type columnFolder struct {
 func newColumnFolder(o *foldOptions, residual []*node) *columnFolder {
 	f := &columnFolder{folder: newFolder(o), residual: residual}
 	for range o.m.By {
-		f.ids = append(f.ids, map[string]uint32{})
-		f.values = append(f.values, nil)
+		f.ids = append(f.ids, &interner{})
 		f.pairs = append(f.pairs, map[uint64]uint32{})
 	}
 	return f
@@ -140,6 +137,14 @@ func (f *columnFolder) passing(b store.SpanBatch) []bool {
 // combine makes of each row's combination until now and its value of a field the next combination.
 func (f *columnFolder) combine(field int, c *store.ValueColumn, passed []bool) {
 	codes := f.codesOf(field, c)
+	if field == 0 { // nothing is before it
+		for i := range f.combos {
+			if passed == nil || passed[i] {
+				f.combos[i] = codes(i)
+			}
+		}
+		return
+	}
 	lastKey, last := ^uint64(0), uint32(0)
 	for i, before := range f.combos {
 		if passed != nil && !passed[i] {
@@ -188,18 +193,11 @@ func (f *columnFolder) codesOf(field int, c *store.ValueColumn) func(int) uint32
 	return func(i int) uint32 { return f.id(field, c.Value(i)) }
 }
 
+// id returns the number of a value of a field. With too many of them the folder fails.
 func (f *columnFolder) id(field int, v model.Value) uint32 {
-	v = shown(f.m.By[field], v)
-	var key strings.Builder
-	writeKey(&key, v)
-	id, ok := f.ids[field][key.String()]
-	if !ok {
-		id = uint32(len(f.values[field]))
-		f.ids[field][key.String()] = id
-		f.values[field] = append(f.values[field], cloneValue(v))
-		if len(f.values[field]) > 4*f.maxSeries && f.err == nil {
-			f.err = f.tooMany()
-		}
+	id, ok := f.ids[field].id(shown(f.m.By[field], v), 4*f.maxSeries)
+	if !ok && f.err == nil {
+		f.err = f.tooMany()
 	}
 	return id
 }

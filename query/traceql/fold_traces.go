@@ -2,6 +2,7 @@ package traceql
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/hulotte-dev/hulotte/model"
@@ -86,44 +87,20 @@ func (e *Engine) candidates(ctx context.Context, r store.SpanReader, p *Pipeline
 		return nil, nil
 	}
 	yields, telltale := p.yields(), mostTelling(needs)
+	from, to := widened(start, end)
 	var among map[model.TraceID]bool
 	if telltale != yields && telling(telltale) > telling(yields) {
-		from, to := widened(start, end)
 		var err error
-		if among, err = e.idsOf(ctx, r, telltale, from, to, nil, stats); err != nil {
+		if among, err = e.having(ctx, r, telltale, 1, from, to, nil, stats); err != nil {
 			return nil, err
 		}
 	}
-	found, err := e.idsOf(ctx, r, yields, start, end, among, stats)
-	if err != nil {
-		return nil, err
-	}
-	ids := make([]model.TraceID, 0, len(found))
-	for id := range found {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, model.TraceID.Compare)
-	return ids, nil
-}
-
-// idsOf returns the traces of the spans that pass, of those in among (nil: of all).
-func (e *Engine) idsOf(ctx context.Context, r store.SpanReader, filter *store.SpanFilter, start, end int64, among map[model.TraceID]bool, stats *store.SpanStats) (map[model.TraceID]bool, error) {
-	ids := map[model.TraceID]bool{}
-	if among != nil && len(among) == 0 {
-		return ids, nil
-	}
-	q := store.SpanQuery{Start: start, End: end, Filter: filter, Workers: 1}
-	s, err := r.SelectSpans(ctx, q, func(_ int, b store.SpanBatch) error {
-		for _, run := range b.Traces() {
-			if among == nil || among[run.Trace] {
-				ids[run.Trace] = true
-			}
+	if least := p.leastCount(); least > 1 {
+		var err error
+		if among, err = e.having(ctx, r, yields, least, from, to, among, stats); err != nil {
+			return nil, err
 		}
-		if len(ids) > maxCandidates {
-			return limited("more than %d traces may be what the query looks for: shorten the range or filter more", maxCandidates)
-		}
-		return nil
-	})
-	stats.Add(s)
-	return ids, err
+	}
+	found, err := e.having(ctx, r, yields, 1, start, end, among, stats)
+	return slices.SortedFunc(maps.Keys(found), model.TraceID.Compare), err
 }

@@ -94,8 +94,13 @@ type search struct {
 	q      *Query
 	req    SearchRequest
 	fields []*Field
+	needs  []*store.SpanFilter    // of the pipeline
+	filter *store.SpanFilter      // the one by which candidates are found
 	looked map[model.TraceID]bool // that are completed
-	result *SearchResult          // its traces are sorted, and at most Limit
+
+	narrowed bool
+	among    map[model.TraceID]bool // others cannot be found; nil: all can
+	result   *SearchResult          // its traces are sorted, and at most Limit
 }
 
 // candidate is a trace that may be found.
@@ -109,11 +114,11 @@ func (s *search) run(ctx context.Context) error {
 	if impossible {
 		return nil
 	}
-	filter := mostTelling(needs)
-	if id, ok := traceIDOf(filter); ok {
-		return s.byID(ctx, id, filter)
+	s.needs, s.filter = needs, mostTelling(needs)
+	if id, ok := traceIDOf(s.filter); ok {
+		return s.byID(ctx, id, s.filter)
 	}
-	q := store.SpanQuery{Start: s.req.Start, End: s.req.End, Filter: filter, Order: store.Backward, Workers: s.e.Workers, Enough: func(next int64) bool {
+	q := store.SpanQuery{Start: s.req.Start, End: s.req.End, Filter: s.filter, Order: store.Backward, Workers: s.e.Workers, Enough: func(next int64) bool {
 		return s.isFull() && s.oldest() > next
 	}}
 	stats, err := s.r.SelectSpans(ctx, q, func(_ int, b store.SpanBatch) error { return s.look(ctx, b) })
@@ -145,7 +150,7 @@ func (s *search) look(ctx context.Context, b store.SpanBatch) error {
 	var list []candidate
 	starts := b.Starts()
 	for _, run := range b.Traces() {
-		if !s.looked[run.Trace] {
+		if !s.looked[run.Trace] && (s.among == nil || s.among[run.Trace]) {
 			list = append(list, candidate{run.Trace, starts[run.First]})
 		}
 	}
@@ -156,6 +161,12 @@ func (s *search) look(ctx context.Context, b store.SpanBatch) error {
 	for size := min(s.req.Limit, tracesAtOnce); len(list) > 0; size = tracesAtOnce {
 		if s.isFull() && list[0].start < s.oldest() {
 			return nil
+		}
+		if len(s.looked) >= s.e.narrowAfter() && !s.narrowed {
+			if err := s.narrow(ctx); err != nil {
+				return err
+			}
+			list = slices.DeleteFunc(list, func(c candidate) bool { return s.among != nil && !s.among[c.id] })
 		}
 		chunk := list[:min(size, len(list))]
 		list = list[len(chunk):]
