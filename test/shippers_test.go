@@ -93,8 +93,9 @@ func pythonWith(t *testing.T, packages ...string) string {
 
 const telemetrygen = "github.com/open-telemetry/opentelemetry-collector-contrib/cmd/telemetrygen@v0.161.0"
 
-// OpenTelemetry's own generator sends over both transports, and every record is there.
-func TestTelemetrygen(t *testing.T) {
+// telemetrygenBinary returns OpenTelemetry's own generator.
+func telemetrygenBinary(t *testing.T) string {
+	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Skipf("no folder to keep it in: %v", err)
@@ -111,6 +112,12 @@ func TestTelemetrygen(t *testing.T) {
 			t.Skipf("telemetrygen cannot be had from the module proxy: %v %s", err, out)
 		}
 	}
+	return binary
+}
+
+// OpenTelemetry's own generator sends over both transports, and every record is there.
+func TestTelemetrygen(t *testing.T) {
+	binary := telemetrygenBinary(t)
 	overGRPC, overHTTP := freePort(t), freePort(t)
 	p := harness.Start(t, harness.Options{Config: fmt.Sprintf("ingest:\n  otlp:\n    grpc_listen: 127.0.0.1:%d\n    http_listen: 127.0.0.1:%d\n", overGRPC, overHTTP)})
 	send := func(port, n int, args ...string) {
