@@ -23,7 +23,7 @@ func TestDocs(t *testing.T) {
 		for line := range strings.Lines(lines) {
 			queries++
 			q := mustParse(t, line)
-			found := 0
+			var found int
 			if q.Metrics == nil {
 				res, err := (&Engine{}).Search(t.Context(), m, q, SearchRequest{})
 				if err != nil {

@@ -73,8 +73,7 @@ func (p *Pipeline) single() (*node, bool) {
 // needs are filters each of which some span of a trace passes (nil: any span), when the trace passes. impossible says that no trace does.
 func (p *Pipeline) needs() (list []*store.SpanFilter, impossible bool) {
 	if n, ok := p.single(); ok {
-		f, _ := n.pushdown()
-		return []*store.SpanFilter{f}, n.op == nodeFalse
+		return n.needs(), n.op == nodeFalse
 	}
 	for _, s := range p.Stages {
 		if x, ok := s.(SpansetExpr); ok {
@@ -89,8 +88,7 @@ func (p *Pipeline) needs() (list []*store.SpanFilter, impossible bool) {
 func spansetNeeds(x SpansetExpr) ([]*store.SpanFilter, bool) {
 	switch x := x.(type) {
 	case *SpansetFilter:
-		f, _ := x.node.pushdown()
-		return []*store.SpanFilter{f}, x.node.op == nodeFalse
+		return x.node.needs(), x.node.op == nodeFalse
 	case *Group:
 		return x.Pipeline.needs()
 	case *SpansetOperation:

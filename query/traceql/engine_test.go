@@ -62,6 +62,11 @@ func TestSearchLimits(t *testing.T) {
 	if res := search(Engine{MaxTraces: 100}, "{} | count() > 100", SearchRequest{}); !res.Complete {
 		t.Error("nine traces are not all")
 	}
+	for _, query := range []string{"{ rootServiceName = `cron` }", "{ trace:rootName =~ `nightly.*` && duration > 1s }", "{ parent.attempt = 2 }", "{ } >> { kind = consumer }", "{ kind = consumer } << { kind = server }"} {
+		if res := search(Engine{MaxTraces: 1}, query, SearchRequest{}); !res.Complete || len(res.Traces) != 1 {
+			t.Errorf("%s looks at more than the one trace that it finds: %+v", query, res)
+		}
+	}
 	res := search(Engine{MaxSpans: 4}, "{ trace:id = `2` }", SearchRequest{SpansPerSet: -1})
 	if res.Complete || res.Traces[0].Spans != 7 || len(res.Traces[0].Sets[0].Spans) != 4 {
 		t.Errorf("a trace of which four spans are looked at: %+v", res)
@@ -113,6 +118,7 @@ func TestRangeLimits(t *testing.T) {
 	f(Engine{}, "{} | rate()", RangeRequest{Start: corpusBase, End: corpusBase + 120e9, Step: 1e6}, model.Limit, "the range has 120000 steps")
 	f(Engine{MaxSeries: 3}, "{} | rate() by(name)", all, model.Limit, "more than 3 series")
 	f(Engine{MaxSeries: 3}, "{} | rate() by(rootName)", all, model.Limit, "more than 3 series")
+	f(Engine{}, "{} | quantile_over_time(duration, .1, .2, .3, .4, .5, .6, .7, .8) by(name)", RangeRequest{Start: corpusBase, End: corpusBase + 120e9, Step: 12e6}, model.Limit, "more than 1000000 points")
 	f(Engine{MaxTraces: 3}, "{} >> {} | rate()", all, model.Limit, "3 are the most")
 	out, err := (&Engine{MaxSpans: 2}).QueryRange(t.Context(), m, mustParse(t, "{} >> {} | rate()"), all)
 	if err != nil || out.Complete {

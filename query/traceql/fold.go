@@ -201,7 +201,7 @@ func (f *folder) mergeStep(to, from *folded, i int) {
 }
 
 // result returns the final series, sorted.
-func (f *folder) result() []Series {
+func (f *folder) result() ([]Series, error) {
 	f.series = slices.DeleteFunc(f.series, func(s *folded) bool { // no span has the field that is measured
 		return !slices.ContainsFunc(s.counts, func(n float64) bool { return n > 0 })
 	})
@@ -222,10 +222,13 @@ func (f *folder) result() []Series {
 			}
 			out = append(out, Series{Labels: labels, Values: f.values(s)})
 		}
+		if len(out)*f.grid.steps > maxPoints { // quantiles and buckets are several of one
+			return nil, f.tooMany()
+		}
 	}
 	slices.SortFunc(out, func(a, b Series) int { return compareLabels(a.Labels, b.Labels) })
 	f.giveExemplars(out)
-	return out
+	return out, nil
 }
 
 // values are the points of all functions but those of histograms. Where no span is, a count is 0, and anything else is not there.

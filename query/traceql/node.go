@@ -32,8 +32,9 @@ type test struct {
 	op          string
 	left, right FieldExpr
 	pattern     *regexp.Regexp
-	ofTrace     bool // some field needs the whole trace
-	mayFilter   *store.SpanFilter
+	ofTrace     bool                // some field needs the whole trace
+	mayFilter   *store.SpanFilter   // passes for every span that passes the test; nil: any
+	elsewhere   []*store.SpanFilter // each passes for some span of a trace of which a span passes the test
 }
 
 // compile returns the node of a condition, whose types the parser has checked.
@@ -179,8 +180,55 @@ func newTest(op string, left, right FieldExpr, pattern *regexp.Regexp) *test {
 	}
 	if typeOf(left) != NilType && typeOf(right) != NilType {
 		t.mayFilter = allOf(present)
+		t.elsewhere = t.ofOthers()
 	}
 	return t
+}
+
+// ofOthers returns what a comparison with a value says of a span's parent or of the trace's root.
+func (t *test) ofOthers() []*store.SpanFilter {
+	f, ok := t.left.(*Field)
+	if !ok || !isConstant(t.right) {
+		return nil
+	}
+	filter := &store.SpanFilter{Field: f.SpanField, Op: storeOps[t.op], Value: eval(t.right, nil), Pattern: t.pattern}
+	if f.Parent {
+		own := *f
+		own.Parent = false
+		if own.ofTrace() {
+			return nil
+		}
+		return []*store.SpanFilter{filter}
+	}
+	switch {
+	case f.Name == rootName:
+		filter.Field.Name = store.IntrinsicName
+	case f.Name == rootService:
+		filter.Field = store.SpanField{Scope: store.OnResource, Name: "service.name"}
+	default:
+		return nil
+	}
+	if filter.Op != store.Matches && filter.Op != store.Equal || filter.PassesValue(model.TextValue("")) { // a root without a service has the name ""
+		return nil
+	}
+	root := &store.SpanFilter{Field: store.SpanField{Scope: store.IntrinsicScope, Name: store.IntrinsicParentID}, Op: store.Absent}
+	return []*store.SpanFilter{{All: []*store.SpanFilter{root, filter}}}
+}
+
+// needs are filters each of which some span of a trace passes (nil: any span) of which a span passes the node.
+func (n *node) needs() []*store.SpanFilter {
+	f, _ := n.pushdown()
+	out := []*store.SpanFilter{f}
+	kids := []*node{n}
+	if n.op == nodeAnd {
+		kids = n.kids
+	}
+	for _, k := range kids {
+		if k.op == nodeTest {
+			out = append(out, k.test.elsewhere...)
+		}
+	}
+	return out
 }
 
 func isConstant(x FieldExpr) bool {

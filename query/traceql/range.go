@@ -77,7 +77,9 @@ func (e *Engine) QueryRange(ctx context.Context, r store.SpanReader, q *Query, r
 	if err := total.check(); err != nil {
 		return nil, err
 	}
-	out.Series = total.result()
+	if out.Series, err = total.result(); err != nil {
+		return nil, err
+	}
 	for _, s := range q.Metrics.Then {
 		out.Series = s.apply(out.Series)
 	}
