@@ -10,7 +10,7 @@ import (
 // What the page about logs asks of a process with the store and the language that users have.
 func TestLogsPageCalls(t *testing.T) {
 	p := harness.Start(t, harness.Options{Config: "host: {enabled: false}\n"})
-	c := &contract{t, p.URL, shopEnd()}
+	c := &contract{T: t, base: p.URL, end: shopEnd()}
 	pushLogs(t, p.URL, shopLogs(c.end))
 	const base, during = "../../../api/hulotte/v1/logs/", "start=$S000000000&end=$E000000000&"
 	c.ask("histogram", base+"histogram?step=600&"+during+"query="+q(`{env="prod"}`), "",
