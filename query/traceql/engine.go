@@ -15,7 +15,7 @@ type Engine struct {
 	MaxTraces int
 	// MaxSpans is how many spans of one trace are looked at (0: 50,000), the first by start. Results with such a trace are not complete.
 	MaxSpans int
-	// MaxSeries is how many series a metrics query may have before topk() and bottomk() (0: 2,000).
+	// MaxSeries is how many series a metrics query may answer (0: 2,000). Ten times as many may be there before topk(), bottomk() and comparisons.
 	MaxSeries int
 	// Workers is how many goroutines one query may use (0: as many as the store likes).
 	Workers int

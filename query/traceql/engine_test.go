@@ -118,6 +118,11 @@ func TestRangeLimits(t *testing.T) {
 	f(Engine{}, "{} | rate()", RangeRequest{Start: corpusBase, End: corpusBase + 120e9, Step: 1e6}, model.Limit, "the range has 120000 steps")
 	f(Engine{MaxSeries: 3}, "{} | rate() by(name)", all, model.Limit, "more than 3 series")
 	f(Engine{MaxSeries: 3}, "{} | rate() by(rootName)", all, model.Limit, "more than 3 series")
+	f(Engine{MaxSeries: 1}, "{} | rate() by(name) | topk(1)", all, model.Limit, "more than 10 series")
+	f(Engine{MaxSeries: 1}, "{} | rate() by(rootName, name) | topk(1)", all, model.Limit, "more than 10 series")
+	if out, err := (&Engine{MaxSeries: 5}).QueryRange(t.Context(), m, mustParse(t, "{} | rate() by(name) | topk(1)"), all); err != nil || len(out.Series) != 1 {
+		t.Errorf("one of some twenty series: %v %v", out, err)
+	}
 	f(Engine{}, "{} | quantile_over_time(duration, .1, .2, .3, .4, .5, .6, .7, .8) by(name)", RangeRequest{Start: corpusBase, End: corpusBase + 120e9, Step: 12e6}, model.Limit, "more than 1000000 points")
 	f(Engine{MaxTraces: 3}, "{} >> {} | rate()", all, model.Limit, "3 are the most")
 	out, err := (&Engine{MaxSpans: 2}).QueryRange(t.Context(), m, mustParse(t, "{} >> {} | rate()"), all)

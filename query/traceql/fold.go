@@ -106,8 +106,10 @@ func (f *folder) of(values []model.Value) *folded {
 	return s
 }
 
-func (f *folder) tooMany() error {
-	return limited("by() makes more than %d series, or more than %d points: group by fields with fewer values, filter more, or ask for a longer step", f.maxSeries, maxPoints)
+func (f *folder) tooMany() error { return tooManySeries(f.maxSeries) }
+
+func tooManySeries(most int) error {
+	return limited("the query makes more than %d series, or more than %d points: group by fields with fewer values, filter more, keep the topk() of them, or ask for a longer step", most, maxPoints)
 }
 
 // check returns an error when there is more than may be.

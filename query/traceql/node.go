@@ -200,10 +200,10 @@ func (t *test) ofOthers() []*store.SpanFilter {
 		}
 		return []*store.SpanFilter{filter}
 	}
-	switch {
-	case f.Name == rootName:
+	switch f.Name {
+	case rootName:
 		filter.Field.Name = store.IntrinsicName
-	case f.Name == rootService:
+	case rootService:
 		filter.Field = store.SpanField{Scope: store.OnResource, Name: "service.name"}
 	default:
 		return nil

@@ -2,6 +2,7 @@ package traceql
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,11 +59,7 @@ func runStage(s Stage, v *view, sets []found) (out []found) {
 			out = append(out, s.split(v, set, maxGroups-len(out))...)
 		}
 	case *Coalesce:
-		var rows spanset
-		for _, set := range sets {
-			rows = union(rows, set.rows)
-		}
-		return []found{{rows: rows}}
+		return []found{{rows: together(sets)}}
 	default:
 		return sets
 	}
@@ -94,9 +91,10 @@ func together(sets []found) (rows spanset) {
 		return sets[0].rows
 	}
 	for _, s := range sets {
-		rows = union(rows, s.rows)
+		rows = append(rows, s.rows...)
 	}
-	return rows
+	slices.Sort(rows)
+	return slices.Compact(rows)
 }
 
 // split makes a set for each combination of values, in the order of their first span.

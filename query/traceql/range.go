@@ -67,7 +67,7 @@ func (e *Engine) QueryRange(ctx context.Context, r store.SpanReader, q *Query, r
 	if q.Metrics.Func == funcCompare {
 		return e.compareRange(ctx, r, q, g)
 	}
-	fold := &foldOptions{m: q.Metrics, grid: g, exemplars: q.exemplars(req.Exemplars), maxSeries: e.maxSeries()}
+	fold := &foldOptions{m: q.Metrics, grid: g, exemplars: q.exemplars(req.Exemplars), maxSeries: 10 * e.maxSeries()}
 	fold.prepare()
 	out := &Matrix{Times: g.times(), Complete: true}
 	total, err := e.foldSpans(ctx, r, q.Pipeline, fold, out)
@@ -82,6 +82,9 @@ func (e *Engine) QueryRange(ctx context.Context, r store.SpanReader, q *Query, r
 	}
 	for _, s := range q.Metrics.Then {
 		out.Series = s.apply(out.Series)
+	}
+	if len(out.Series) > e.maxSeries() {
+		return nil, tooManySeries(e.maxSeries())
 	}
 	return out, nil
 }
