@@ -47,6 +47,10 @@ test-clients: build ## end to end with clients that take minutes to build, such 
 bench-logs: build ## logs beside VictoriaLogs and Loki: ARGS="-victorialogs /path/victoria-logs -loki /path/loki"
 	$(GO) run ./test/bench/logs -hulotte bin/hulotte $(ARGS)
 
+.PHONY: bench-traces
+bench-traces: build ## traces beside VictoriaTraces and Jaeger: ARGS="-victoriatraces /path/victoria-traces -jaeger /path/all-in-one"
+	$(GO) run ./test/bench/traces -hulotte bin/hulotte $(ARGS)
+
 .PHONY: bench-checks
 bench-checks: ## 50,000 checks a minute: CPU, memory, scheduling delay (3 minutes): ARGS="-checks 50000 -minutes 2"
 	$(GO) run ./test/bench/checks $(ARGS)

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hulotte-dev/hulotte/api"
+	"github.com/hulotte-dev/hulotte/ingest/jaeger"
 	"github.com/hulotte-dev/hulotte/ingest/zipkin"
 	"github.com/hulotte-dev/hulotte/internal/httpserver"
 )
@@ -18,7 +19,9 @@ func (a *App) traceEndpoints() []api.Endpoint {
 	for path, h := range a.zipkinHandlers() {
 		out = append(out, api.Endpoint{Methods: "POST", Path: path, Handler: h})
 	}
-	return out
+	return append(out,
+		api.Endpoint{Methods: "POST", Path: "/api/traces", Handler: a.made.jaeger.HTTP()},
+		api.Endpoint{Methods: "POST", Path: jaeger.PostSpans, Handler: a.made.jaeger.GRPC()})
 }
 
 // zipkinHandlers are by their paths: Zipkin's own, and below /zipkin, as some gateways have it.
@@ -41,6 +44,24 @@ func (a *App) startZipkin(context.Context) (stopFunc, error) {
 	return a.openDoors("Zipkin's API", door{"ingest.zipkin.listen", addr, func() (stopFunc, error) {
 		return a.serveHTTP("zipkin", addr, false, mux)
 	}})
+}
+
+// startJaeger receives Jaeger's protocols where its clients look for its collector and its agent.
+func (a *App) startJaeger(context.Context) (stopFunc, error) {
+	c := a.config.get().Ingest.Jaeger
+	s := jaeger.New(jaeger.Options{}, a.made.intake, a.made.spanSink.From("jaeger"), a.log.With("part", "jaeger"), a.registry)
+	a.made.jaeger = s
+	mux := http.NewServeMux()
+	mux.Handle("/api/traces", tenantOf(s.HTTP()))
+	mux.Handle(jaeger.PostSpans, tenantOf(s.GRPC()))
+	open := func(addr string) func() (stopFunc, error) {
+		return func() (stopFunc, error) { return a.serveHTTP("jaeger", addr, true, mux) }
+	}
+	return a.openDoors("Jaeger's protocol",
+		door{"ingest.jaeger.grpc_listen", c.GRPCListen, open(c.GRPCListen)},
+		door{"ingest.jaeger.http_listen", c.HTTPListen, open(c.HTTPListen)},
+		door{"ingest.jaeger.compact_listen", c.CompactListen, a.udpDoor("jaeger_compact", c.CompactListen, s.CompactDatagrams)},
+		door{"ingest.jaeger.binary_listen", c.BinaryListen, a.udpDoor("jaeger_binary", c.BinaryListen, s.BinaryDatagrams)})
 }
 
 // serveHTTP serves a protocol at an address of its own, with the users, certificates and limits of the one port.

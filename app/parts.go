@@ -20,6 +20,7 @@ import (
 	"github.com/hulotte-dev/hulotte/ingest/elastic"
 	"github.com/hulotte-dev/hulotte/ingest/gelf"
 	"github.com/hulotte-dev/hulotte/ingest/intake"
+	"github.com/hulotte-dev/hulotte/ingest/jaeger"
 	"github.com/hulotte-dev/hulotte/ingest/logs"
 	"github.com/hulotte-dev/hulotte/ingest/otlp"
 	"github.com/hulotte-dev/hulotte/ingest/spans"
@@ -64,6 +65,7 @@ func (a *App) parts() []part {
 		{name: "span metrics", start: a.startSpanMetrics, stopTimeout: 10 * time.Second},
 		{name: "logs", start: a.startLogs, stopTimeout: time.Second},
 		{name: "otlp", start: a.startOTLP, stopTimeout: 10 * time.Second},
+		{name: "jaeger", start: a.startJaeger, stopTimeout: 10 * time.Second},
 		{name: "zipkin", start: a.startZipkin, stopTimeout: 10 * time.Second},
 		{name: "fluent", start: a.startFluent, stopTimeout: 10 * time.Second},
 		{name: "elasticsearch", start: a.startElastic, stopTimeout: 10 * time.Second},
@@ -119,6 +121,7 @@ type made struct {
 	logs       *logs.Sink     // the way in of all records
 	spanSink   *spans.Sink    // the way in of all spans
 	otlp       *otlp.Receiver // OpenTelemetry's protocol
+	jaeger     *jaeger.Server
 	zipkin     *zipkin.Receiver
 	elastic    *elastic.Server // Elasticsearch's API
 	gelf       *gelf.Server    // the Graylog Extended Log Format

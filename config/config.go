@@ -152,6 +152,7 @@ type Ingest struct {
 	RemoteWrite   RemoteWriteLimits
 	Logs          LogLimits
 	OTLP          OTLP
+	Jaeger        Jaeger
 	Zipkin        Zipkin
 	Fluent        Fluent
 	GELF          GELF

@@ -53,6 +53,7 @@ func keys(c *Config, s Sources) []Key {
 		ingestKeys(&c.Ingest),
 		logLimitKeys(&c.Ingest.Logs),
 		otlpKeys(&c.Ingest.OTLP),
+		jaegerKeys(&c.Ingest.Jaeger),
 		zipkinKeys(&c.Ingest.Zipkin),
 		fluentKeys(&c.Ingest.Fluent),
 		gelfKeys(&c.Ingest.GELF),

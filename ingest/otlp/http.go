@@ -28,8 +28,8 @@ func (r *Receiver) http(signal string, export exporter, what jsonTable) http.Han
 		}
 		status := http.StatusOK
 		if err != nil {
-			status = httpStatus(err)
-			response = statusMessage(httpToGRPC(status), err.Error(), nil)
+			status = intake.LaterStatus(err)
+			response = intake.StatusMessage(intake.GRPCCode(status), err.Error(), nil)
 			intake.SetRetryAfter(w.Header(), status, err)
 			r.complain(signal, req, status, err)
 		}
@@ -72,15 +72,6 @@ func (r *Receiver) takeHTTP(w http.ResponseWriter, req *http.Request, contentTyp
 		}
 	}
 	return export(req.Context(), body, message)
-}
-
-// httpStatus is the status of an answer. Exporters send again after 429, 502, 503 and 504, and drop what got 500: what
-// the sender can do nothing about is 503.
-func httpStatus(err error) int {
-	if status := intake.Status(err); status != http.StatusInternalServerError {
-		return status
-	}
-	return http.StatusServiceUnavailable
 }
 
 // complain logs what is wrong with us, not with the sender.

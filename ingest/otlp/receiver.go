@@ -6,7 +6,7 @@
 //	mux.Handle(otlp.LogsService, r.LogsGRPC())
 //
 // Of gRPC only what its calls with one message need is here, on top of net/http: a call is a POST over HTTP/2 whose body
-// is one frame (see grpc.go). So that it passes the same limits and logins as everything else over HTTP.
+// is one frame (see intake.GRPC). So that it passes the same limits and logins as everything else over HTTP.
 //
 // Attributes of the resource become labels of the stream when Options.Labels has them, and fields of the records
 // otherwise; so do the attributes of the scope and of the record. Dots in names become underscores, as in Loki

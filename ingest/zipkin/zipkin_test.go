@@ -330,14 +330,14 @@ func TestHTTP(t *testing.T) {
 
 // What grows when it is unpacked or decoded is refused within the budget.
 func TestHostile(t *testing.T) {
-	r, sink := newTestReceiver(intake.Limits{MaxUncompressed: 16 << 20, MaxInFlight: 64 << 20})
+	r, sink := newTestReceiver(intake.Limits{MaxUncompressed: 11 << 20, MaxInFlight: 64 << 20})
 	f := func(h http.Handler, contentType, encoding string, body []byte, code int) {
 		t.Helper()
 		if w := post(h, contentType, encoding, body); w.Code != code {
 			t.Errorf("%.60q: got %d %.200q, want %d", body, w.Code, w.Body, code)
 		}
 	}
-	f(r.V2(), "", "gzip", gzipped(t, make([]byte, 32<<20)), 413)
+	f(r.V2(), "", "gzip", gzipped(t, make([]byte, 12<<20)), 413)
 	f(r.V2(), "", "", []byte(strings.Repeat("[", 1<<17)), 400)
 	f(r.V2(), "", "", []byte(`[{"tags":`+strings.Repeat(`{"a":`, 1<<17)), 400)
 	f(r.V2(), "", "", []byte(`[{"x":`+strings.Repeat(`[`, 1<<17)), 400)

@@ -94,7 +94,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.CutBytes = or(o.CutBytes, 32<<20)
 	o.CutAge = or(o.CutAge, 15*time.Minute)
 	o.AppendTimeout = or(o.AppendTimeout, 5*time.Second)
-	o.Encoders = min(or(o.Encoders, runtime.GOMAXPROCS(0)), runtime.GOMAXPROCS(0))
+	o.Encoders = min(or(o.Encoders, (runtime.GOMAXPROCS(0)+1)/2), runtime.GOMAXPROCS(0))
 	o.DirectoryBytes = or(o.DirectoryBytes, 64<<20)
 	o.Merge.Blocks = max(or(o.Merge.Blocks, 6), 2)
 	o.Merge.MaxBytes = or(o.Merge.MaxBytes, 64<<20)

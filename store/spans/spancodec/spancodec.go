@@ -112,12 +112,14 @@ func AppendLinks(dst []byte, s *model.Span) []byte {
 const LeastSpan = 16 + 8 + 8 + 8 + 1 + 2 + 1 + 3 + 1 + 2 + 3
 
 func (d *Decoder) list(n int) []model.Attribute {
-	const piece = 512
-	if n > piece/4 {
+	const most = 512
+	if n > most/4 {
 		return make([]model.Attribute, n)
 	}
 	if len(d.free) < n {
-		d.free = make([]model.Attribute, piece)
+		// Pieces grow: much of what is decoded is one resource, which is kept for long.
+		d.piece = min(max(2*d.piece, n), most)
+		d.free = make([]model.Attribute, d.piece)
 	}
 	out := d.free[:n:n]
 	d.free = d.free[n:]
@@ -245,6 +247,7 @@ type Decoder struct {
 	Bad bool
 
 	free  []model.Attribute // what attributes of many spans are taken out of
+	piece int               // the length of the last one
 	depth int
 }
 

@@ -1,14 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"net/http"
-	"os"
-	"slices"
-	"sync"
 	"time"
 )
 
@@ -26,114 +20,24 @@ type ingestRow struct {
 
 // ingest pushes everything over some connections, then lets the system settle.
 func ingest(ctx context.Context, o options, s *system, p *pushSet) (ingestRow, error) {
-	row := ingestRow{name: s.name}
-	before := s.usage()
+	row := ingestRow{name: s.Name}
+	before := s.Usage()
 	begin := time.Now()
 	asking := o.startAsking(ctx, s, p)
-	took, retried, err := pushAll(ctx, o, s, p)
+	pushed, err := s.PushAll(ctx, o.connections, p.files)
 	row.asked = asking()
 	if err != nil {
 		return row, err
 	}
-	row.wall, row.again = time.Since(begin), retried
-	row.cpuPush = s.usage().cpu - before.cpu
-	slices.Sort(took)
+	row.wall, row.again = time.Since(begin), pushed.Again
+	row.cpuPush = s.Usage().CPU - before.CPU
+	took := pushed.Took
 	row.median, row.p99 = took[len(took)/2], took[len(took)*99/100]
-	s.settle(ctx)
-	after := s.usage()
-	row.cpuAll, row.peak = after.cpu-before.cpu, after.peak
-	row.data, row.journal = s.disk()
+	s.Settle(ctx)
+	after := s.Usage()
+	row.cpuAll, row.peak = after.CPU-before.CPU, after.Peak
+	row.data, row.journal = s.Disk()
 	return row, nil
-}
-
-func pushAll(ctx context.Context, o options, s *system, p *pushSet) (took []time.Duration, retried int, err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var mu sync.Mutex
-	var group sync.WaitGroup
-	files := make(chan string)
-	for range o.connections {
-		group.Go(func() {
-			client := &http.Client{Transport: &http.Transport{}}
-			for file := range files {
-				t, again, err := pushOne(ctx, client, s.base+s.push, file)
-				if err != nil {
-					cancel(err)
-					return
-				}
-				mu.Lock()
-				took, retried = append(took, t), retried+again
-				mu.Unlock()
-			}
-		})
-	}
-	for _, f := range p.files {
-		select {
-		case files <- f:
-		case <-ctx.Done():
-		}
-	}
-	close(files)
-	group.Wait()
-	return took, retried, context.Cause(ctx)
-}
-
-// pushOne sends one push, again and again while the system asks for that.
-func pushOne(ctx context.Context, client *http.Client, to, file string) (time.Duration, int, error) {
-	body, err := os.ReadFile(file) //nolint:gosec // written by us
-	if err != nil {
-		return 0, 0, err
-	}
-	for again := 0; ; again++ {
-		begin := time.Now()
-		status, text, err := pushBody(ctx, client, to, body)
-		switch {
-		case err != nil:
-			return 0, again, err
-		case status/100 == 2:
-			return time.Since(begin), again, nil
-		case status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable || again > 600:
-			return 0, again, fmt.Errorf("%s answers %d: %s", to, status, text)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-}
-
-func pushBody(ctx context.Context, client *http.Client, to string, body []byte) (int, string, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
-	if err != nil {
-		return 0, "", err
-	}
-	r.Header.Set("Content-Type", "application/x-protobuf")
-	answer, err := client.Do(r)
-	if err != nil {
-		return 0, "", err
-	}
-	defer func() { _ = answer.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 1000))
-	return answer.StatusCode, string(text), err
-}
-
-// settle has the system write out what it holds, and waits until it is idle: less than a tenth of a processor for twelve
-// seconds, since VictoriaLogs writes what it has in memory every five.
-func (s *system) settle(ctx context.Context) {
-	if r, err := http.NewRequestWithContext(ctx, http.MethodPost, s.base+s.flush, nil); err == nil {
-		if answer, err := http.DefaultClient.Do(r); err == nil {
-			_ = answer.Body.Close()
-			if answer.StatusCode/100 != 2 {
-				fmt.Printf("%s: %s answers %s\n", s.name, s.flush, answer.Status)
-			}
-		}
-	}
-	const longest = 3 * time.Minute
-	idle := 0
-	for begin := time.Now(); idle < 4 && time.Since(begin) < longest && ctx.Err() == nil; idle++ {
-		before := s.usage().cpu
-		time.Sleep(3 * time.Second)
-		if s.usage().cpu-before > 0.3 {
-			idle = -1
-		}
-	}
 }
 
 func printIngest(rows []ingestRow, p *pushSet) {

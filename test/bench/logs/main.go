@@ -82,19 +82,19 @@ func run(ctx context.Context, o options) error {
 func ingestAll(ctx context.Context, o options, systems []*system, p *pushSet) error {
 	var rows []ingestRow
 	for _, s := range systems {
-		if err := s.start(ctx); err != nil {
-			return fmt.Errorf("cannot start %s: %w", s.name, err)
+		if err := s.Start(ctx); err != nil {
+			return fmt.Errorf("cannot start %s: %w", s.Name, err)
 		}
 		row, err := ingest(ctx, o, s, p)
 		if err != nil {
-			return fmt.Errorf("cannot push to %s: %w", s.name, err)
+			return fmt.Errorf("cannot push to %s: %w", s.Name, err)
 		}
 		rows = append(rows, row)
-		s.pause()
+		s.Pause()
 	}
 	printIngest(rows, p)
 	for _, s := range systems {
-		s.resume()
+		s.Resume()
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func askMeanwhile(ctx context.Context, s *system, p *pushSet) asked {
 		}
 		q := questions[i%len(questions)]
 		begin := time.Now()
-		_, err := ask(ctx, s.ask(s.base, q, p))
+		_, err := ask(ctx, s.ask(s.Base, q, p))
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:

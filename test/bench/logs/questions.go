@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/hulotte-dev/hulotte/test/bench/peer"
 )
 
 // question is one thing that people ask of logs.
@@ -82,7 +83,7 @@ func count(p *pushSet, filter string) string {
 func askAll(ctx context.Context, o options, systems []*system, p *pushSet) error {
 	fmt.Print("| question |")
 	for _, s := range systems {
-		fmt.Printf(" %s wall ms | CPU ms | found |", s.name)
+		fmt.Printf(" %s wall ms | CPU ms | found |", s.Name)
 	}
 	fmt.Printf("\n|---|%s\n", strings.Repeat("---|---|---|", len(systems)))
 	for _, q := range questions {
@@ -90,19 +91,19 @@ func askAll(ctx context.Context, o options, systems []*system, p *pushSet) error
 		walls, cpus, found := make([][]float64, len(systems)), make([][]float64, len(systems)), make([]string, len(systems))
 		for range o.rounds {
 			for i, s := range systems {
-				before := s.usage().cpu
+				before := s.Usage().CPU
 				begin := time.Now()
-				text, err := ask(ctx, s.ask(s.base, q, p))
+				text, err := ask(ctx, s.ask(s.Base, q, p))
 				if err != nil {
-					return fmt.Errorf("%s, %q: %w", s.name, q.name, err)
+					return fmt.Errorf("%s, %q: %w", s.Name, q.name, err)
 				}
 				walls[i] = append(walls[i], time.Since(begin).Seconds()*1000)
-				cpus[i] = append(cpus[i], (s.usage().cpu-before)*1000)
+				cpus[i] = append(cpus[i], (s.Usage().CPU-before)*1000)
 				found[i] = summary(text)
 			}
 		}
 		for i := range systems {
-			fmt.Printf(" %.1f | %.0f | %s |", median(walls[i]), mean(cpus[i]), found[i])
+			fmt.Printf(" %.1f | %.0f | %s |", peer.Median(walls[i]), peer.Mean(cpus[i]), found[i])
 		}
 		fmt.Println()
 	}
@@ -120,19 +121,6 @@ func ask(ctx context.Context, r *http.Request) ([]byte, error) {
 		err = fmt.Errorf("%s: %.500s", answer.Status, text)
 	}
 	return text, err
-}
-
-func median(x []float64) float64 {
-	slices.Sort(x)
-	return x[len(x)/2]
-}
-
-func mean(x []float64) float64 {
-	sum := 0.0
-	for _, v := range x {
-		sum += v
-	}
-	return sum / float64(len(x))
 }
 
 // summary says in a few characters what was found, so that a person sees whether the systems agree: the number of series

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -11,54 +9,37 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
+
+	"github.com/hulotte-dev/hulotte/test/bench/peer"
 )
 
 // system is one of those that are compared.
 type system struct {
-	name    string
-	command func(dir string, port int) (*exec.Cmd, error)
-	ready   string // path that answers 200
-	push    string // path that takes Loki's pushes
-	flush   string // path that writes out what is in memory, by POST
-	ask     func(base string, q question, p *pushSet) *http.Request
-	dir     string
-	journal string // folder below dir that is not counted as data
-
-	base string
-	cmd  *exec.Cmd
+	peer.System
+	ask func(base string, q question, p *pushSet) *http.Request
 }
 
 func (o options) systems() []*system {
 	var all []*system
 	if o.hulotte != "" {
 		all = append(all, &system{
-			name: "hulotte", command: o.hulotteCommand, ready: "/ready", push: "/loki/api/v1/push", flush: "/flush", ask: askLogQL, journal: "medium/journal",
+			peer.System{Name: "hulotte", Command: peer.Hulotte(o.hulotte), Ready: "/ready", Push: "/loki/api/v1/push", Flush: "/flush", Journal: "medium/journal"}, askLogQL,
 		})
 	}
 	if o.victoriaLogs != "" {
 		all = append(all, &system{
-			name: "victorialogs", command: o.victoriaLogsCommand, ready: "/health", push: "/insert/loki/api/v1/push",
-			flush: "/internal/force_flush", ask: askLogsQL,
+			peer.System{Name: "victorialogs", Command: o.victoriaLogsCommand, Ready: "/health", Push: "/insert/loki/api/v1/push", Flush: "/internal/force_flush"}, askLogsQL,
 		})
 	}
 	if o.loki != "" {
-		all = append(all, &system{name: "loki", command: o.lokiCommand, ready: "/ready", push: "/loki/api/v1/push", flush: "/flush", ask: askLogQL, journal: "wal"})
+		all = append(all, &system{
+			peer.System{Name: "loki", Command: o.lokiCommand, Ready: "/ready", Push: "/loki/api/v1/push", Flush: "/flush", Journal: "wal"}, askLogQL,
+		})
 	}
 	for _, s := range all {
-		s.dir = filepath.Join(o.dir, s.name)
+		s.Dir = filepath.Join(o.dir, s.Name)
 	}
 	return all
-}
-
-func (o options) hulotteCommand(dir string, port int) (*exec.Cmd, error) {
-	config := filepath.Join(dir, "hulotte.yml")
-	text := fmt.Sprintf("data_dir: %s\nserver:\n  listen: 127.0.0.1:%d\n  admin_api: true\n", filepath.Join(dir, "data"), port)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		return nil, err
-	}
-	return exec.Command(o.hulotte, "server", "--config", config), nil //nolint:gosec // the program that is measured
 }
 
 func (o options) victoriaLogsCommand(dir string, port int) (*exec.Cmd, error) {
@@ -83,7 +64,7 @@ query_range: {cache_results: false}
 `
 
 func (o options) lokiCommand(dir string, port int) (*exec.Cmd, error) {
-	rpc, err := freePort()
+	rpc, err := peer.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -94,118 +75,10 @@ func (o options) lokiCommand(dir string, port int) (*exec.Cmd, error) {
 	return exec.Command(o.loki, "-config.file="+config), nil //nolint:gosec // the program that is measured
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
-func (s *system) start(ctx context.Context) error {
-	if err := os.MkdirAll(s.dir, 0o750); err != nil {
-		return err
-	}
-	port, err := freePort()
-	if err != nil {
-		return err
-	}
-	if s.cmd, err = s.command(s.dir, port); err != nil {
-		return err
-	}
-	out, err := os.Create(filepath.Join(s.dir, "output.log"))
-	if err != nil {
-		return err
-	}
-	s.cmd.Stdout, s.cmd.Stderr = out, out
-	s.base = "http://127.0.0.1:" + strconv.Itoa(port)
-	if err := s.cmd.Start(); err != nil {
-		return err
-	}
-	return s.waitReady(ctx)
-}
-
-func (s *system) waitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
-	defer cancel()
-	for {
-		r, err := http.Get(s.base + s.ready) //nolint:gosec,noctx // loopback
-		if err == nil {
-			_ = r.Body.Close()
-			if r.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("not ready, see %s/output.log: %w", s.dir, ctx.Err())
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
-// pause keeps a system from working while another one is measured.
-func (s *system) pause()  { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
-func (s *system) resume() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
-
 func stopAll(systems []*system) {
 	for _, s := range systems {
-		if s.cmd != nil && s.cmd.Process != nil {
-			s.resume()
-			_ = s.cmd.Process.Kill()
-			_ = s.cmd.Wait()
-		}
+		peer.StopAll([]*peer.System{&s.System})
 	}
-}
-
-// usage is what a process has taken so far.
-type usage struct {
-	cpu  float64 // seconds
-	peak int64   // bytes of memory
-}
-
-// ticks is the unit of /proc/<pid>/stat: USER_HZ is 100 on every Linux that Go runs on.
-const ticks = 100
-
-func (s *system) usage() usage {
-	pid := strconv.Itoa(s.cmd.Process.Pid)
-	var u usage
-	if stat, err := os.ReadFile("/proc/" + pid + "/stat"); err == nil {
-		f := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		user, _ := strconv.ParseFloat(f[11], 64)
-		system, _ := strconv.ParseFloat(f[12], 64)
-		u.cpu = (user + system) / ticks
-	}
-	status, _ := os.ReadFile("/proc/" + pid + "/status")
-	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			u.peak = kb * 1024
-		}
-	}
-	return u
-}
-
-// disk returns the bytes of data and of the journal.
-func (s *system) disk() (data, journal int64) {
-	root := filepath.Join(s.dir, "data")
-	_ = filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil //nolint:nilerr // files come and go meanwhile
-		}
-		i, err := d.Info()
-		if err != nil {
-			return nil //nolint:nilerr // as above
-		}
-		if rel, _ := filepath.Rel(root, path); s.journal != "" && strings.HasPrefix(rel, s.journal) {
-			journal += i.Size()
-		} else {
-			data += i.Size()
-		}
-		return nil
-	})
-	return data, journal
 }
 
 // askLogQL asks in LogQL.
