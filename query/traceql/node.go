@@ -285,7 +285,7 @@ func (n *node) pushdown() (f *store.SpanFilter, exact bool) {
 	case nodeAnd:
 		return n.pushdownAnd()
 	}
-	var any []*store.SpanFilter
+	var list []*store.SpanFilter
 	exact = true
 	for _, k := range n.kids {
 		inner, ok := k.pushdown()
@@ -293,9 +293,9 @@ func (n *node) pushdown() (f *store.SpanFilter, exact bool) {
 		if inner == nil {
 			return nil, exact && ok
 		}
-		any = append(any, inner)
+		list = append(list, inner)
 	}
-	return anyOf(any), exact
+	return anyOf(list), exact
 }
 
 func (n *node) pushdownAnd() (*store.SpanFilter, bool) {

@@ -1,6 +1,7 @@
 package traceql
 
 import (
+	"math"
 	"regexp"
 	"slices"
 
@@ -148,6 +149,10 @@ func (p *parser) parseWord() FieldExpr {
 		return literal(BooleanType, model.Boolean(t.text == "true"))
 	case "nil":
 		return literal(NilType, model.Value{})
+	case "minInt":
+		return literal(NumberType, model.Int64(math.MinInt64))
+	case "maxInt":
+		return literal(NumberType, model.Int64(math.MaxInt64))
 	}
 	if s, ok := model.ParseSpanStatus(t.text); ok {
 		return literal(StatusType, model.Int64(int64(s)))

@@ -114,7 +114,7 @@ func mirrored(op string) string {
 	return op
 }
 
-// comparable compares as store.SpanFilter does.
+// compareBy compares as store.SpanFilter does; what is absent passes nothing.
 func compareBy(op string, a, b model.Value) bool {
 	if a.Kind == model.NoValue || b.Kind == model.NoValue {
 		return false
