@@ -75,7 +75,8 @@ const maxDepth = 32
 
 // Reader reads one text. It is used by one goroutine.
 type Reader struct {
-	rest    []byte
+	data    []byte
+	pos     int // of what was not read: an index, for a slice would cost the garbage collector's write barrier with every byte
 	compact bool
 	depth   int
 	// held is the value of a bool field that the compact encoding has put into the type.
@@ -84,41 +85,39 @@ type Reader struct {
 }
 
 // Binary reads the binary encoding.
-func Binary(data []byte) *Reader { return &Reader{rest: data} }
+func Binary(data []byte) *Reader { return &Reader{data: data} }
 
 // Compact reads the compact encoding.
-func Compact(data []byte) *Reader { return &Reader{rest: data, compact: true} }
+func Compact(data []byte) *Reader { return &Reader{data: data, compact: true} }
 
 // Rest is what was not read.
-func (r *Reader) Rest() []byte { return r.rest }
+func (r *Reader) Rest() []byte { return r.data[r.pos:] }
 
 func (r *Reader) take(n int) ([]byte, error) {
-	if n < 0 || n > len(r.rest) {
+	if n < 0 || n > len(r.data)-r.pos {
 		return nil, ErrTruncated
 	}
-	b := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return b, nil
+	r.pos += n
+	return r.data[r.pos-n : r.pos : r.pos], nil
 }
 
 func (r *Reader) byte() (byte, error) {
-	if len(r.rest) == 0 {
+	if r.pos >= len(r.data) {
 		return 0, ErrTruncated
 	}
-	b := r.rest[0]
-	r.rest = r.rest[1:]
-	return b, nil
+	r.pos++
+	return r.data[r.pos-1], nil
 }
 
 func (r *Reader) uvarint() (uint64, error) {
-	v, n := binary.Uvarint(r.rest)
+	v, n := binary.Uvarint(r.data[r.pos:])
 	switch {
 	case n == 0:
 		return 0, ErrTruncated
 	case n < 0:
 		return 0, ErrVarint
 	}
-	r.rest = r.rest[n:]
+	r.pos += n
 	return v, nil
 }
 
@@ -302,7 +301,7 @@ func (r *Reader) min(t Type) int {
 }
 
 func (r *Reader) fits(n uint64, size int) error {
-	if n > uint64(len(r.rest)/size) { //nolint:gosec // not negative
+	if n > uint64((len(r.data)-r.pos)/size) { //nolint:gosec // not negative
 		return fmt.Errorf("%w: %d", ErrCount, n)
 	}
 	return nil
@@ -378,7 +377,7 @@ func (r *Reader) Bytes() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n > uint64(len(r.rest)) {
+	if n > uint64(len(r.data)-r.pos) { //nolint:gosec // not negative
 		return nil, ErrTruncated
 	}
 	return r.take(int(n)) //nolint:gosec // it fits
