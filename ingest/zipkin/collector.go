@@ -1,6 +1,7 @@
 package zipkin
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,11 +17,8 @@ func (d *decoder) takeEvents(out *model.Span) (err error) {
 	for i := range d.span.annotations {
 		a := &d.span.annotations[i]
 		e := model.SpanEvent{Time: a.time * 1000, Name: a.value}
-		if name, list, dropped, ok := attributesWithin(a.value); ok {
-			e.Name, e.Dropped = name, dropped
-			if e.Attributes, err = d.spans.Attributes(list); err != nil {
-				return err
-			}
+		if name, list, dropped, ok := d.attributesWithin(a.value); ok {
+			e.Name, e.Attributes, e.Dropped = name, list, dropped
 		}
 		d.events = append(d.events, e)
 	}
@@ -31,7 +29,7 @@ func (d *decoder) takeEvents(out *model.Span) (err error) {
 
 // attributesWithin takes the name of an event, its attributes and how many of them were dropped out of what OpenTelemetry's Collector makes of
 // an event: name|{"key":"value"}|0.
-func attributesWithin(text string) (name string, list []model.Attribute, dropped uint32, ok bool) {
+func (d *decoder) attributesWithin(text string) (name string, list []model.Attribute, dropped uint32, ok bool) {
 	name, rest, found := strings.Cut(text, "|")
 	at := strings.LastIndexByte(rest, '|')
 	if !found || at < 0 || !strings.HasPrefix(rest, "{") {
@@ -41,14 +39,14 @@ func attributesWithin(text string) (name string, list []model.Attribute, dropped
 	if err != nil {
 		return "", nil, 0, false
 	}
-	list, ok = parseAttributes(rest[:at])
+	list, ok = d.parseAttributes(rest[:at])
 	return name, list, uint32(n), ok //nolint:gosec // it has 32 bits
 }
 
-// maxLinks bounds the links of a span, and maxWithin the attributes that stand as JSON in a link or an annotation.
+// maxLinks bounds the links of a span, and maxWithin the values that stand as JSON in a link or an annotation.
 const (
 	maxLinks  = 128
-	maxWithin = 128
+	maxWithin = 1000
 )
 
 // link takes a link out of a tag of OpenTelemetry's Collector, otlp.link.N: trace id|span id|trace state|{"key":"value"}|0.
@@ -78,63 +76,80 @@ func (d *decoder) link(key, text string) bool {
 		return false
 	}
 	l.Dropped = uint32(n) //nolint:gosec // it has 32 bits
-	list, ok := parseAttributes(parts[3][:at])
+	list, ok := d.parseAttributes(parts[3][:at])
 	if !ok {
 		return false
 	}
-	if l.Attributes, err = d.spans.Attributes(list); err != nil {
-		return false // it stays a tag, for which there is no room either
-	}
+	l.Attributes = list
 	d.links = append(d.links, l)
 	return true
 }
 
-// parseAttributes reads a JSON object of single values, or null.
-func parseAttributes(text string) (list []model.Attribute, ok bool) {
-	s := jsonscan.New(unsafe.Slice(unsafe.StringData(text), len(text))) // it does not write
-	if s.Kind() == jsonscan.Null {
-		_, err := s.Scalar()
-		return nil, err == nil && s.End() == nil
+// maxDepth bounds how deep values within a link or an annotation are nested.
+const maxDepth = 8
+
+// parseAttributes reads a JSON object, or null.
+func (d *decoder) parseAttributes(text string) (list []model.Attribute, ok bool) {
+	r := valueReader{Scanner: jsonscan.New(unsafe.Slice(unsafe.StringData(text), len(text)))} // it does not write
+	v, err := r.value(maxDepth)
+	ok = err == nil && r.End() == nil && (v.Kind == model.MapValue || v.Kind == model.NoValue)
+	if !ok || d.spans.Reserve(int64(r.count)*attributeMemory) != nil { // what there is no room for stays text, for which there is none either
+		return nil, false
 	}
-	ok = true
-	err := s.Object(func(key string) error {
-		v, known, err := value(s)
-		ok = ok && known && len(list) < maxWithin
-		if ok {
-			list = append(list, model.Attribute{Key: key, Value: v})
-		}
+	return v.Nested, true
+}
+
+// attributeMemory is what an attribute takes in memory, about.
+const attributeMemory = 72
+
+// valueReader reads values of JSON, and counts them.
+type valueReader struct {
+	*jsonscan.Scanner
+	count int
+}
+
+var errWithin = errors.New("attributes within a text are too many or too deep")
+
+// value reads any value, of at most depth levels; null is model.NoValue.
+func (r *valueReader) value(depth int) (v model.Value, err error) {
+	kind := r.Kind()
+	if r.count++; depth == 0 && (kind == jsonscan.Object || kind == jsonscan.Array) || r.count > maxWithin {
+		return v, errWithin
+	}
+	add := func(key string) error {
+		one, err := r.value(depth - 1)
+		v.Nested = append(v.Nested, model.Attribute{Key: key, Value: one})
 		return err
-	})
-	return list, ok && err == nil && s.End() == nil
-}
-
-// value reads a single value. What is none is skipped, and false.
-func value(s *jsonscan.Scanner) (model.Value, bool, error) {
-	switch kind := s.Kind(); kind {
-	case jsonscan.Object, jsonscan.Array, jsonscan.Null:
-		return model.Value{}, false, s.Skip()
+	}
+	switch kind {
+	case jsonscan.Object:
+		v.Kind = model.MapValue
+		err = r.Object(add)
+	case jsonscan.Array:
+		v.Kind = model.ArrayValue
+		err = r.Array(func() error { return add("") })
 	default:
-		text, err := s.Scalar()
-		if err != nil {
-			return model.Value{}, false, err
+		var text string
+		if text, err = r.Scalar(); err == nil {
+			v = scalar(kind, text)
 		}
-		if kind == jsonscan.Bool {
-			return model.Boolean(text == "true"), true, nil
-		}
-		if kind == jsonscan.Number {
-			return number(text), true, nil
-		}
-		return model.TextValue(text), true, nil
 	}
+	return v, err
 }
 
-// number is a whole number, or a float; what is neither stays a text.
-func number(text string) model.Value {
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return model.Int64(n)
-	}
-	if x, err := strconv.ParseFloat(text, 64); err == nil {
-		return model.Float64(x)
+func scalar(kind jsonscan.Kind, text string) model.Value {
+	switch kind {
+	case jsonscan.Null:
+		return model.Value{}
+	case jsonscan.Bool:
+		return model.Boolean(text == "true")
+	case jsonscan.Number:
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return model.Int64(n)
+		}
+		if x, err := strconv.ParseFloat(text, 64); err == nil {
+			return model.Float64(x)
+		}
 	}
 	return model.TextValue(text)
 }

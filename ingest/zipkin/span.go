@@ -21,7 +21,7 @@ import (
 //	kind             kind, or what the tag span.kind says
 //	annotations      events; “name|{attributes}|dropped”, as the Collector writes, gives their attributes back
 //	tags             string attributes, but for: otel.status_code, otel.status_description and error (status), w3c.tracestate,
-//	                 otel.scope.name and .version (scope), otlp.link.0… (links), and those that describe a resource
+//	                 otel.scope.name and .version (scope), otlp.link.0… (links), otel.dropped_…_count, and those that describe a resource
 //	debug, shared    attributes zipkin.debug, zipkin.shared, which OpenTelemetry loses
 //
 // The ids of a server's span that shares its client's are as they came. A span without a time is at its first annotation, or when it came, and has the
@@ -173,6 +173,7 @@ func (d *decoder) takeTags(out *model.Span) (r *model.Resource, scope, version s
 			d.attributes = append(d.attributes, *t)
 		default:
 			switch {
+			case dropped(out, t.Key, text):
 			case d.link(t.Key, text):
 			case ofResource[t.Key] && d.resourceIsNew(t.Key):
 				d.resource = append(d.resource, *t)
@@ -203,6 +204,26 @@ func setStatus(out *model.Span, wrong bool, failed, code, description string) {
 	if out.Message == "" && failed != "true" {
 		out.Message = failed
 	}
+}
+
+// dropped takes a tag by which OpenTelemetry's exporters tell how much of a span they left out.
+func dropped(out *model.Span, key, text string) bool {
+	var to *uint32
+	switch key {
+	case "otel.dropped_attributes_count":
+		to = &out.DroppedAttributes
+	case "otel.dropped_events_count":
+		to = &out.DroppedEvents
+	case "otel.dropped_links_count":
+		to = &out.DroppedLinks
+	default:
+		return false
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err == nil {
+		*to = uint32(n)
+	}
+	return err == nil
 }
 
 // others adds the attributes that the rest of the span becomes, unless a tag says the same.

@@ -51,11 +51,8 @@ func (d *decoder) valueV1(to *model.Value) error {
 		*to = model.TextValue(raw)
 		return err
 	}
-	v, known, err := value(d.scanner)
-	if known {
-		*to = v
-	}
-	return err
+	kind := d.scanner.Kind()
+	return d.text(func(s string) error { *to = scalar(kind, s); return nil })
 }
 
 // side is how a span of version 1 tells what it is: by annotations when it began and ended, and by a tag with the address of the other side.

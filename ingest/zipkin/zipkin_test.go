@@ -111,8 +111,8 @@ func TestV2(t *testing.T) {
 		`resource {service.name="web", host.name="h1", service.version="2"} scope "lib" "3"`+"\n"+ids+`"" unspecified 5000+0 {}`+"\n")
 	f(span(`,"tags":{"otlp.link.0":"0a|0b|k=v|{\"x\":true,\"n\":1.5}|0","otlp.link.1":"no link"}`),
 		line(`"" unspecified 5000+0 {otlp.link.1="no link"}`)+`    link 0000000000000000000000000000000a/000000000000000b {x=true, n=1.5e+00} state="k=v"`+"\n")
-	f(span(`,"annotations":[{"timestamp":6,"value":"ev|{\"a\":\"b|c\",\"n\":3}|2"},{"timestamp":7,"value":"a|b|c"},{"timestamp":8,"value":"x|{\"a\":[1]}|0"}]`),
-		line(`"" unspecified 5000+0 {}`)+`    event 6000 "ev" {a="b|c", n=3} dropped=2`+"\n    event 7000 \"a|b|c\" {}\n    event 8000 \"x|{\\\"a\\\":[1]}|0\" {}\n")
+	f(span(`,"annotations":[{"timestamp":6,"value":"ev|{\"a\":\"b|c\",\"n\":3}|2"},{"timestamp":7,"value":"a|b|c"},{"timestamp":8,"value":"x|{\"a\":[1}|0"}]`),
+		line(`"" unspecified 5000+0 {}`)+`    event 6000 "ev" {a="b|c", n=3} dropped=2`+"\n    event 7000 \"a|b|c\" {}\n    event 8000 \"x|{\\\"a\\\":[1}|0\" {}\n")
 	f(`{"traceId":"1","id":"2"}`, "resource {}\n"+ids+`"" unspecified 7000000000+0 {otel.zipkin.absentField.startTime=true}`+"\n")
 	f(`{"traceId":"1","id":"2","annotations":[{"timestamp":9,"value":"x"},{"timestamp":8,"value":"y"}]}`,
 		"resource {}\n"+ids+`"" unspecified 8000+0 {otel.zipkin.absentField.startTime=true}`+"\n    event 8000 \"y\" {}\n    event 9000 \"x\" {}\n")
