@@ -2,9 +2,11 @@ package test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -98,6 +100,46 @@ func TestTraceCalls(t *testing.T) {
 	if code, body := p.Get(t, "/api/v2/status"); code != http.StatusOK || !strings.Contains(body, "versionInfo") {
 		t.Errorf("Alertmanager's status: %d %s", code, body)
 	}
+}
+
+// What comes in as Zipkin's comes out as it was: ids of 64 bits, a span that a client and a server share, endpoints, annotations, debug.
+func TestZipkinRoundTrip(t *testing.T) {
+	p := harness.Start(t, harness.Options{Config: "host: {enabled: false}\n"})
+	at := time.Now().Add(-time.Minute).UnixMicro()
+	sent := fmt.Sprintf(`[
+		{"traceId":"86154a4ba6e91385","id":"4d1e00c0db9010db","kind":"CLIENT","name":"get /api","timestamp":%[1]d,"duration":207000,"debug":true,
+			"localEndpoint":{"serviceName":"frontend","ipv4":"127.0.0.1","port":8081},"remoteEndpoint":{"serviceName":"backend","ipv6":"2001:db8::1","port":9000},
+			"annotations":[{"timestamp":%[2]d,"value":"ws"}],"tags":{"http.path":"/api","error":"timeout","otel.status_code":"ERROR"}},
+		{"traceId":"86154a4ba6e91385","id":"4d1e00c0db9010db","kind":"SERVER","name":"get /api","timestamp":%[2]d,"duration":1,"localEndpoint":{"serviceName":"backend"},"shared":true},
+		{"traceId":"86154a4ba6e91385","parentId":"4d1e00c0db9010db","id":"00000000000000aa","name":"query","timestamp":%[3]d,"localEndpoint":{"serviceName":"backend"}}]`, at, at+5, at+9)
+	res, err := http.Post(p.URL+"/api/v2/spans", "application/json", strings.NewReader(sent))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusAccepted {
+		t.Fatalf("the spans are not taken: %s", res.Status)
+	}
+	code, got := p.Get(t, "/api/v2/trace/86154a4ba6e91385")
+	if code != http.StatusOK || !sameSpans(t, got, sent) {
+		t.Errorf("%d\n got %s\nwant %s", code, got, sent)
+	}
+	if code, got := p.Get(t, "/zipkin/api/v2/dependencies?endTs="+fmt.Sprint(at/1000+60_000)); code != http.StatusOK || got != `[{"parent":"frontend","child":"backend","callCount":1}]` {
+		t.Errorf("dependencies: %d %s", code, got)
+	}
+}
+
+// sameSpans compares lists of spans in any order.
+func sameSpans(t *testing.T, a, b string) bool {
+	t.Helper()
+	var lists [2][]map[string]any
+	for i, text := range []string{a, b} {
+		if err := json.Unmarshal([]byte(text), &lists[i]); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		slices.SortFunc(lists[i], func(x, y map[string]any) int { return strings.Compare(fmt.Sprint(x), fmt.Sprint(y)) })
+	}
+	return reflect.DeepEqual(lists[0], lists[1])
 }
 
 // gogo asks messages to write and read themselves, as Jaeger's clients do.
