@@ -114,6 +114,7 @@ func TestRangeLimits(t *testing.T) {
 	all := RangeRequest{Start: corpusBase, End: corpusBase + 120e9}
 	f(Engine{}, "{}", all, model.Invalid, "rate()")
 	f(Engine{}, "{} | rate()", RangeRequest{Start: 5, End: 5}, model.Invalid, "end is not after start")
+	f(Engine{}, "{} | rate()", RangeRequest{Start: math.MinInt64, End: math.MaxInt64}, model.Invalid, "73 years")
 	f(Engine{}, "{} | rate()", RangeRequest{Start: 5, End: 6, Step: -1}, model.Invalid, "step")
 	f(Engine{}, "{} | rate()", RangeRequest{Start: corpusBase, End: corpusBase + 120e9, Step: 1e6}, model.Limit, "the range has 120000 steps")
 	f(Engine{MaxSeries: 3}, "{} | rate() by(name)", all, model.Limit, "more than 3 series")
@@ -147,6 +148,9 @@ func TestRangeIsAligned(t *testing.T) {
 	f(5, 25, 0, 25)
 	f(5, 25, 20, 25)
 	f(5, 25, 50, 25)
+	f(5, farthest, 1<<60, 1<<60, 1<<61)
+	f(-farthest, farthest, farthest, 0, farthest)
+	f(-farthest, farthest, 0, farthest)
 }
 
 func TestHistogram(t *testing.T) {

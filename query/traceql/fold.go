@@ -7,7 +7,6 @@ import (
 	"math/bits"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"github.com/hulotte-dev/hulotte/model"
 )
@@ -22,7 +21,6 @@ type foldOptions struct {
 	slots      int     // of time, each with one exemplar of each series
 	needsValue bool    // some field is measured
 	scale      float64 // by which measured values are multiplied in the result: durations become seconds
-	points     atomic.Int64
 }
 
 func (o *foldOptions) prepare() {
@@ -81,11 +79,10 @@ func (f *folder) of(values []model.Value) *folded {
 	if s := f.byKey[key.String()]; s != nil {
 		return s
 	}
-	points := f.points.Add(int64(f.grid.steps))
-	if len(f.series) >= f.maxSeries || f.err != nil || points > 4*maxPoints { // of all workers together
-		if f.err == nil {
-			f.err = f.tooMany()
-		}
+	if f.err == nil && (len(f.series) >= f.maxSeries || (len(f.series)+1)*f.grid.steps > maxPoints) {
+		f.err = f.tooMany()
+	}
+	if f.err != nil {
 		return nil
 	}
 	s := &folded{labels: make([]model.Value, len(values)), counts: make([]float64, f.grid.steps)}
@@ -110,14 +107,6 @@ func (f *folder) tooMany() error { return tooManySeries(f.maxSeries) }
 
 func tooManySeries(most int) error {
 	return limited("the query makes more than %d series, or more than %d points: group by fields with fewer values, filter more, keep the topk() of them, or ask for a longer step", most, maxPoints)
-}
-
-// check returns an error when there is more than may be.
-func (f *folder) check() error {
-	if f.err == nil && len(f.series)*f.grid.steps > maxPoints {
-		f.err = f.tooMany()
-	}
-	return f.err
 }
 
 func cloneValue(v model.Value) model.Value {

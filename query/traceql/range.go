@@ -74,8 +74,8 @@ func (e *Engine) QueryRange(ctx context.Context, r store.SpanReader, q *Query, r
 	if err != nil {
 		return nil, err
 	}
-	if err := total.check(); err != nil {
-		return nil, err
+	if total.err != nil {
+		return nil, total.err
 	}
 	if out.Series, err = total.result(); err != nil {
 		return nil, err
@@ -107,6 +107,9 @@ func (q *Query) exemplars(asked int) int {
 	return min(max(asked, 0), maxExemplars)
 }
 
+// farthest bounds times so that no sum of them overflows.
+const farthest = int64(1) << 61
+
 // grid is the steps of a range.
 type grid struct {
 	start, step int64 // nanoseconds
@@ -117,6 +120,9 @@ func newGrid(req RangeRequest) (grid, error) {
 	if req.End <= req.Start {
 		return grid{}, invalid("end is not after start: swap them")
 	}
+	if req.Start < -farthest || req.End > farthest {
+		return grid{}, invalid("the range reaches beyond 73 years around 1970: start and end are nanoseconds since the epoch")
+	}
 	if req.Step < 0 {
 		return grid{}, invalid("step is less than 0: it is a duration")
 	}
@@ -124,7 +130,7 @@ func newGrid(req RangeRequest) (grid, error) {
 		return grid{req.Start, req.End - req.Start, 1}, nil
 	}
 	start := floorTo(req.Start, req.Step)
-	steps := (req.End - start + req.Step - 1) / req.Step
+	steps := (req.End-start-1)/req.Step + 1
 	if steps > maxSteps {
 		return grid{}, limited("the range has %d steps and %d are the most: ask for a longer step or a shorter range", steps, maxSteps)
 	}
