@@ -52,6 +52,7 @@ type Options struct {
 	WebPush        WebPush                             // nil answers that no browser is told
 	Runbooks       Runbooks                            // nil answers that there are none here
 	StatusPages    StatusPages                         // what the public sees
+	ServiceMap     ServiceMap                          // who calls whom; nil answers that there is no map
 	Gatherer       prometheus.Gatherer                 // our own metrics, for /metrics
 	UI             http.Handler                        // everything that is no API
 

@@ -76,6 +76,7 @@ func (a *api) routes() http.Handler {
 	table = append(table, a.jaegerGRPC()...)
 	table = append(table, a.zipkinRoutes()...)
 	table = append(table, a.tempoRoutes()...)
+	table = append(table, a.mapRoutes()...)
 	mux := http.NewServeMux()
 	a.mount(mux, table)
 	mux.Handle("/api/", a.json(unknownPath))

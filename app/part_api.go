@@ -68,6 +68,7 @@ func (a *App) newAPI(ui http.Handler) http.Handler {
 		WebPush:        a.webPush(),
 		OnCall:         a.onCall(),
 		StatusPages:    a.statusPages(),
+		ServiceMap:     a.serviceMap(),
 		ConfigText:     func() string { return a.config.get().Scrape.String() },
 		Flags:          a.flags,
 		Build:          a.buildInfo(),
